@@ -1,0 +1,11 @@
+//! Every decision of wasmhost, and nothing else.
+//!
+//! Two plain state machines, [`primary::Primary`] and [`worker::Worker`]:
+//! `handle(now, event)` changes state, `poll_effect()` hands out what is to be
+//! done, `next_timeout()` says when to call again. Knows nothing of time, IO,
+//! threads or async: they are arguments and effects.
+
+pub mod clock;
+pub mod primary;
+pub mod record;
+pub mod worker;

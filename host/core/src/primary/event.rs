@@ -1,0 +1,169 @@
+//! All that can happen to a primary, and all that it may ask for.
+
+use crate::record::{RecoveredJob, Write};
+use wasmhost_proto::input::BlobRef;
+use wasmhost_proto::plan::JobPlan;
+use wasmhost_proto::wire::{ToPrimary, ToWorker};
+use wasmhost_proto::{JobId, NodeIndex, TaskId, WorkerId};
+
+/// Numbers a client's request, so that its reply finds it. The driver's own.
+pub type RequestId = u64;
+/// Numbers an authenticated connection of a worker. The driver's own, never reused.
+pub type SessionId = u64;
+
+/// What happened.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Event {
+    /// A client submits a job. Replied when it is durable.
+    Submit {
+        /// For the reply.
+        request: RequestId,
+        /// The compiled job.
+        plan: Box<JobPlan>,
+        /// Makes a repetition return the first job.
+        idempotency_key: Option<String>,
+    },
+    /// A client cancels a job.
+    Cancel {
+        /// For the reply.
+        request: RequestId,
+        /// The job.
+        job: JobId,
+        /// From the flag to the kill, milliseconds; the default when none.
+        grace_ms: Option<u64>,
+    },
+    /// A client wants failed and cancelled tasks of an ended job to run again.
+    /// The driver read the job from the store.
+    Retry {
+        /// For the reply.
+        request: RequestId,
+        /// The job as it is stored.
+        job: Box<RecoveredJob>,
+    },
+    /// An operator drains a worker, or takes it back.
+    Drain {
+        /// For the reply.
+        request: RequestId,
+        /// The worker.
+        worker: WorkerId,
+        /// Whether to drain.
+        on: bool,
+    },
+    /// A worker proved who it is. Its `Register` follows.
+    Connected {
+        /// The connection.
+        session: SessionId,
+        /// The worker.
+        worker: WorkerId,
+    },
+    /// One frame of a worker.
+    Frame {
+        /// The connection.
+        session: SessionId,
+        /// Its messages.
+        messages: Vec<ToPrimary>,
+    },
+    /// A connection is gone.
+    Disconnected {
+        /// The connection.
+        session: SessionId,
+    },
+    /// Everything up to this batch is durable.
+    Persisted {
+        /// The batch's number.
+        seq: u64,
+    },
+    /// The answer to [`Effect::Gather`].
+    Gathered {
+        /// The job.
+        job: JobId,
+        /// The gathering node.
+        node: NodeIndex,
+        /// The blob, or why it could not be made.
+        result: Result<BlobRef, String>,
+    },
+    /// Time has passed: [`super::Primary::next_timeout`] came.
+    Timeout,
+}
+
+/// What is to be done.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Effect {
+    /// Commit these, after all earlier ones; answer with [`Event::Persisted`].
+    Persist {
+        /// Grows by one with each.
+        seq: u64,
+        /// The changes.
+        writes: Vec<Write>,
+    },
+    /// Send to a worker, in order. Lost without harm when the session is gone.
+    Send {
+        /// The connection.
+        session: SessionId,
+        /// The message.
+        message: ToWorker,
+    },
+    /// Close a connection.
+    Close {
+        /// The connection.
+        session: SessionId,
+        /// Why, for both sides' logs.
+        reason: String,
+    },
+    /// Answer a client.
+    Reply {
+        /// The request.
+        request: RequestId,
+        /// The answer.
+        reply: Result<Reply, Refusal>,
+    },
+    /// Put the results of `from` together into one blob, as
+    /// [`wasmhost_proto::plan::NodeInput::Gather`] says.
+    Gather {
+        /// The job.
+        job: JobId,
+        /// The gathering node.
+        node: NodeIndex,
+        /// The node whose results to take.
+        from: NodeIndex,
+    },
+    /// A job's view has changed; watchers may look again. Coalesced.
+    JobChanged(JobId),
+    /// A job's end is durable; it has left the core's memory.
+    JobEnded(JobId),
+    /// A worker's view has changed. Coalesced.
+    WorkerChanged(WorkerId),
+    /// For the log: an outcome of a superseded attempt was dropped.
+    LateOutcome(TaskId),
+}
+
+/// A request that was carried out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reply {
+    /// The job, new or found by its idempotency key, is durable.
+    Job {
+        /// The job.
+        id: JobId,
+        /// Whether this request made it.
+        created: bool,
+    },
+    /// The worker's state is durable.
+    Worker(WorkerId),
+}
+
+/// Why a request was not carried out.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    /// No live job has this id.
+    NoSuchJob(JobId),
+    /// No worker has this id.
+    NoSuchWorker(WorkerId),
+    /// The job has not ended: there is nothing to retry.
+    NotEnded(JobId),
+    /// Every task of the job succeeded: there is nothing to retry.
+    NothingToRetry(JobId),
+    /// The idempotency key belongs to a job with another plan.
+    KeyReused(JobId),
+    /// Too many live jobs; the number is the limit.
+    Full(usize),
+}

@@ -1,0 +1,3 @@
+//! The primary's state machine.
+mod event;
+pub use event::*;

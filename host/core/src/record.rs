@@ -1,0 +1,229 @@
+//! What is stored. Recovery needs these records and nothing else.
+//!
+//! Owns the shape of stored facts; the store owns their bytes and keys. Different
+//! from wire and view types on purpose: those change with versions, these with
+//! migrations.
+
+use serde::{Deserialize, Serialize};
+use wasmhost_proto::api::{Counts, JobState, TokenKind};
+use wasmhost_proto::input::BlobRef;
+use wasmhost_proto::module::{Manifest, ModuleKind};
+use wasmhost_proto::outcome::{Failure, Usage};
+use wasmhost_proto::plan::JobPlan;
+use wasmhost_proto::status::Status;
+use wasmhost_proto::{Digest, JobId, Lease, NodeIndex, TaskId, Timestamp, TokenId, WorkerId};
+
+/// One change of the store. A batch of them is committed as a whole or not at all.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Write {
+    /// The immutable half of a job; written once, with its first [`Write::Job`].
+    Plan(JobId, Box<JobPlan>),
+    /// The changing half of a job.
+    Job(Box<JobRecord>),
+    /// The recorded end of a task. At most one exists per task.
+    Outcome(TaskId, Box<OutcomeRecord>),
+    /// Takes recorded ends back: the user asked for the tasks to run again.
+    RemoveOutcome(TaskId),
+    /// An attempt that failed and is followed by another, or by the task's end.
+    Attempt(TaskId, Box<AttemptRecord>),
+    /// A worker.
+    Worker(WorkerRecord),
+    /// A module.
+    Module(Box<ModuleRecord>),
+    /// Takes a module away.
+    RemoveModule(Digest),
+    /// A token.
+    Token(TokenRecord),
+    /// Takes a token away.
+    RemoveToken(TokenId),
+    /// The term of the primary that now owns the store.
+    Term(u64),
+}
+
+/// A job as it changes. Kept current as its tasks end.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct JobRecord {
+    /// Its id.
+    pub id: JobId,
+    /// The plan's name, again, so that a list of jobs reads no plans.
+    pub name: String,
+    /// The plan's priority, again.
+    pub priority: i32,
+    /// Where it is.
+    pub state: JobState,
+    /// When it was stored.
+    pub submitted: Timestamp,
+    /// When its first task started.
+    pub started: Option<Timestamp>,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
+    /// Recorded ends over all nodes: succeeded, failed, cancelled and total are exact.
+    pub counts: Counts,
+    /// The same by node.
+    pub node_counts: Vec<Counts>,
+    /// Why it fails.
+    pub failure: Option<JobFailureRecord>,
+    /// Somebody asked for its end.
+    pub cancelled: bool,
+    /// Gathered inputs of nodes, once made.
+    pub gathered: Vec<(NodeIndex, BlobRef)>,
+    /// The client's key that makes submission repeatable.
+    pub idempotency_key: Option<String>,
+    /// Outcomes of superseded attempts that were dropped.
+    pub late_outcomes: u64,
+}
+
+/// Why a job fails.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct JobFailureRecord {
+    /// The task, unless the job as a whole ran out of time.
+    pub task: Option<TaskId>,
+    /// What happened.
+    pub failure: Failure,
+}
+
+/// The recorded end of a task.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct OutcomeRecord {
+    /// The lease under which it was recorded; attempt 0 when no attempt was made.
+    pub lease: Lease,
+    /// The worker that ran it.
+    pub worker: Option<WorkerId>,
+    /// When the attempt began.
+    pub started: Option<Timestamp>,
+    /// When it ended.
+    pub ended: Timestamp,
+    /// Why it failed; none on success.
+    pub failure: Option<Failure>,
+    /// The result, or the output of a command that failed.
+    pub result: Option<StoredResult>,
+    /// What it used.
+    pub usage: Usage,
+    /// What it had published; empty when nothing.
+    pub status: Status,
+    /// Its log; empty when nothing.
+    pub log: String,
+}
+
+/// A result at rest.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum StoredResult {
+    /// The bytes.
+    Inline(#[serde(with = "serde_bytes")] Vec<u8>),
+    /// A file of the blob store.
+    Blob(BlobRef),
+}
+
+/// An attempt that failed.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct AttemptRecord {
+    /// Its lease.
+    pub lease: Lease,
+    /// The worker that had it.
+    pub worker: Option<WorkerId>,
+    /// When it began.
+    pub started: Option<Timestamp>,
+    /// When it ended.
+    pub ended: Timestamp,
+    /// Why.
+    pub failure: Failure,
+    /// What it used.
+    pub usage: Usage,
+    /// What it had published.
+    pub status: Status,
+    /// Its log.
+    pub log: String,
+}
+
+/// A worker that has joined.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct WorkerRecord {
+    /// Its id.
+    pub id: WorkerId,
+    /// Its name.
+    pub name: String,
+    /// Whether it held a session when this was written: after a restart the
+    /// primary gives it time to come back with its leases.
+    pub connected: bool,
+    /// Whether it is told to take no work.
+    pub draining: bool,
+    /// When this was written.
+    pub seen: Timestamp,
+}
+
+/// A module of the store; its bytes are a blob of the same digest.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct ModuleRecord {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its length.
+    pub len: u64,
+    /// How it is started.
+    pub kind: ModuleKind,
+    /// Its names as `name:version`, oldest first.
+    pub names: Vec<String>,
+    /// When it was first pushed.
+    pub pushed: Timestamp,
+    /// What it says of itself.
+    pub manifest: Manifest,
+    /// What it imports.
+    pub imports: Vec<String>,
+    /// What it exports.
+    pub exports: Vec<String>,
+}
+
+/// A token; of its secret only the SHA-256.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct TokenRecord {
+    /// Its id.
+    pub id: TokenId,
+    /// What it is for.
+    pub kind: TokenKind,
+    /// A note for people.
+    pub name: String,
+    /// SHA-256 of the secret.
+    #[serde(with = "serde_bytes")]
+    pub secret_sha256: [u8; 32],
+    /// When it was made.
+    pub created: Timestamp,
+    /// When it ends.
+    pub expires: Option<Timestamp>,
+    /// When it was used, for tokens that hold once.
+    pub used: Option<Timestamp>,
+}
+
+/// A live job as the store gives it back.
+#[derive(Clone, PartialEq, Debug)]
+pub struct RecoveredJob {
+    /// Its changing half.
+    pub record: JobRecord,
+    /// Its immutable half.
+    pub plan: JobPlan,
+    /// Every recorded end: where, and whether it was success, a failure or a cancellation.
+    pub ended: Vec<(NodeIndex, u32, RecordedEnd)>,
+    /// Failed attempts of tasks without a recorded end, by task: how many were
+    /// charged to the guest, how many to the infrastructure, and the highest number.
+    pub failed_attempts: Vec<(NodeIndex, u32, FailedAttempts)>,
+}
+
+/// How a task ended, in short.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RecordedEnd {
+    /// It succeeded.
+    Succeeded,
+    /// It failed for good.
+    Failed,
+    /// It was cancelled.
+    Cancelled,
+}
+
+/// A task's failed attempts, counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct FailedAttempts {
+    /// Charged to the guest.
+    pub guest: u32,
+    /// Charged to the infrastructure.
+    pub infrastructure: u32,
+    /// The highest attempt number.
+    pub last: u32,
+}

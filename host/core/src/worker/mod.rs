@@ -1,0 +1,3 @@
+//! The worker's state machine.
+mod event;
+pub use event::*;

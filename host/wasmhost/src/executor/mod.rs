@@ -1,0 +1,1 @@
+//! Executor processes: the child side, and the pool that supervises them.

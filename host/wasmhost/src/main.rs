@@ -1,0 +1,12 @@
+//! The `wasmhost` binary: wiring and waiting. Decides nothing.
+
+mod api;
+mod cli;
+mod client;
+mod executor;
+mod output;
+mod primary;
+mod settings;
+mod worker;
+
+fn main() {}

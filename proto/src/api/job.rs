@@ -1,0 +1,323 @@
+//! Submissions, and the views of jobs and tasks.
+
+use crate::ids::{Digest, JobId, WorkerId};
+use crate::input::BlobRef;
+use crate::outcome::Failure;
+use crate::status::Status;
+use crate::time::Timestamp;
+use crate::wire::AttemptLimits;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A job to run: a definition, and what the client resolved of it. The client
+/// reads files and builds crates on its own machine; the primary compiles,
+/// checks and decides.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SubmitRequest {
+    /// The definition as TOML text.
+    pub definition: String,
+    /// The modules of sources that only the client can see (crates and paths),
+    /// by the source's text in the definition: digests of pushed modules.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, String>))]
+    pub modules: BTreeMap<String, Digest>,
+    /// The uploaded files that the definition names, by the path in the definition.
+    #[serde(default)]
+    pub files: BTreeMap<String, BlobRef>,
+    /// What a file pattern or a file of lines became, by the text in the definition.
+    #[serde(default)]
+    pub lists: BTreeMap<String, Vec<String>>,
+    /// Makes a repeated submission return the first job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<String>,
+}
+
+/// What a definition would do.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CheckView {
+    /// The job's name.
+    pub name: String,
+    /// Its nodes.
+    pub nodes: Vec<CheckNode>,
+}
+
+/// What one node of a checked definition would run.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CheckNode {
+    /// Its name.
+    pub name: String,
+    /// How many tasks.
+    pub count: u32,
+    /// The module; none when it was not resolved.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub module: Option<Digest>,
+    /// What an attempt may use.
+    pub limits: AttemptLimits,
+}
+
+/// Where a job is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum JobState {
+    /// No task has started.
+    Queued,
+    /// Some task has started.
+    Running,
+    /// It was told to stop, and attempts are still ending.
+    Stopping,
+    /// Every task succeeded, or failures were tolerated.
+    Succeeded,
+    /// A task failed for good.
+    Failed,
+    /// Somebody cancelled it.
+    Cancelled,
+}
+
+impl JobState {
+    /// Whether nothing will happen any more.
+    pub fn is_final(self) -> bool {
+        matches!(
+            self,
+            JobState::Succeeded | JobState::Failed | JobState::Cancelled
+        )
+    }
+}
+
+/// How many tasks are where.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Counts {
+    /// All.
+    pub total: u64,
+    /// Not on any worker, or on one and not started.
+    pub waiting: u64,
+    /// Running.
+    pub running: u64,
+    /// Succeeded.
+    pub succeeded: u64,
+    /// Failed for good.
+    pub failed: u64,
+    /// Cancelled.
+    pub cancelled: u64,
+}
+
+/// A job.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct JobView {
+    /// Its id.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub id: JobId,
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// Where it is.
+    pub state: JobState,
+    /// Higher goes first.
+    pub priority: i32,
+    /// When it was stored.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub submitted: Timestamp,
+    /// When its first task started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub started: Option<Timestamp>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub ended: Option<Timestamp>,
+    /// Its tasks, over all nodes.
+    pub counts: Counts,
+    /// Its nodes, in the definition's order.
+    pub nodes: Vec<NodeView>,
+    /// Why it failed: the first task that failed for good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<JobFailure>,
+    /// Outcomes of superseded attempts that were dropped.
+    #[serde(default)]
+    pub late_outcomes: u64,
+}
+
+/// Why a job failed.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct JobFailure {
+    /// The name of the task's node; none when the job as a whole ran out of time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// The task's index.
+    #[serde(default)]
+    pub index: u32,
+    /// What happened.
+    pub failure: Failure,
+}
+
+/// A node of a job.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct NodeView {
+    /// Its name.
+    pub name: String,
+    /// Its module.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub module: Digest,
+    /// Whether it is an array.
+    pub array: bool,
+    /// Its tasks.
+    pub counts: Counts,
+    /// What an attempt may use.
+    pub limits: AttemptLimits,
+}
+
+/// Where a task is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum TaskState {
+    /// Waits for something: see [`TaskView::waits_for`].
+    Waiting,
+    /// On a worker, not started.
+    Assigned,
+    /// Running.
+    Running,
+    /// Succeeded.
+    Succeeded,
+    /// Failed for good.
+    Failed,
+    /// Cancelled.
+    Cancelled,
+}
+
+/// A task, with the whole story of its attempts.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct TaskView {
+    /// Its job.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub job: JobId,
+    /// The name of its node.
+    pub node: String,
+    /// Its index.
+    pub index: u32,
+    /// Where it is.
+    pub state: TaskState,
+    /// Why it waits, in a sentence; for waiting and assigned tasks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<String>,
+    /// Its latest attempt first; those that were tried before follow.
+    pub attempts: Vec<AttemptView>,
+    /// The recorded result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<ResultView>,
+}
+
+/// One attempt of a task.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AttemptView {
+    /// Its number, from 1.
+    pub attempt: u32,
+    /// The worker that has or had it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub worker: Option<WorkerId>,
+    /// That worker's name.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub worker_name: String,
+    /// When it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub started: Option<Timestamp>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub ended: Option<Timestamp>,
+    /// Why it failed; none while it runs and when it succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+    /// What it used, once it has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<UsageView>,
+    /// What it published.
+    #[serde(default, skip_serializing_if = "Status::is_empty")]
+    pub status: Status,
+    /// How old the status is, milliseconds; none once the attempt has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status_age_ms: Option<u64>,
+}
+
+/// What an attempt used.
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct UsageView {
+    /// Wall-clock time, milliseconds.
+    pub wall_ms: f64,
+    /// Processor time, milliseconds.
+    pub cpu_ms: f64,
+    /// Peak of linear memories and tables, bytes.
+    pub peak_memory: u64,
+}
+
+/// A recorded result.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ResultView {
+    /// Bytes.
+    pub len: u64,
+    /// The digest of a large result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub digest: Option<Digest>,
+    /// The text of a small result that is UTF-8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}
+
+/// The status of a job: one data structure with everything that changes.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct JobStatus {
+    /// When it was put together, by the primary's clock.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub at: Timestamp,
+    /// The job.
+    pub job: JobView,
+    /// Tasks that run now, and the latest that ended; bounded.
+    pub tasks: Vec<TaskView>,
+    /// Tasks that are not in `tasks`.
+    pub tasks_left_out: u64,
+    /// The workers that hold tasks of the job, and how fresh their word is.
+    pub workers: Vec<WorkerFreshness>,
+}
+
+/// How fresh a worker's word is.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct WorkerFreshness {
+    /// The worker.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub worker: WorkerId,
+    /// Its name.
+    pub name: String,
+    /// Milliseconds since it was last heard.
+    pub age_ms: u64,
+    /// Attempts of the job that it runs.
+    pub running: u32,
+}
+
+/// What to cancel.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CancelRequest {
+    /// From the flag to the kill, milliseconds; the primary's default when none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace_ms: Option<u64>,
+}

@@ -1,0 +1,144 @@
+//! Every bound of the product, each with its reason. Nothing else may invent one.
+//!
+//! `DEFAULT_*` apply where a definition or an operator says nothing; `MAX_*` are
+//! ceilings that a definition cannot pass.
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+
+// The wire.
+
+/// A control frame's payload: large enough for thousands of outcomes, small
+/// enough that a peer cannot make us allocate much before it is authenticated.
+pub const MAX_FRAME: usize = 1 << 20;
+/// Nesting of a CBOR item: our deepest message has about ten levels.
+pub const MAX_CBOR_DEPTH: usize = 32;
+/// Messages gathered into one frame by a sender: past 256 a frame gains nothing.
+pub const MAX_BATCH: usize = 1024;
+/// Leases that one worker may hold, running and unstarted together.
+pub const MAX_LEASES_PER_WORKER: u32 = 8192;
+/// Streams of blobs open at once on one connection.
+pub const MAX_BLOB_STREAMS: usize = 8;
+/// Bytes of a blob per read: bounds the memory of a transfer.
+pub const BLOB_CHUNK: usize = 256 << 10;
+/// Slots a worker may offer: above about 20,000 the address space of the
+/// sandboxes' reservations runs out.
+pub const MAX_SLOTS: u32 = 10_000;
+
+// Liveness.
+
+/// How often a worker promises to be heard, unless it says otherwise.
+pub const DEFAULT_STATUS_INTERVAL_MS: u64 = 1_000;
+/// The range of promises that a primary accepts.
+pub const STATUS_INTERVAL_MS: std::ops::RangeInclusive<u64> = 50..=60_000;
+/// A worker silent for this many promised intervals is suspected.
+pub const SUSPECT_AFTER_INTERVALS: u64 = 3;
+/// A worker silent or disconnected for this long loses its leases.
+pub const DEFAULT_LEASE_MS: u64 = 15_000;
+
+// Content.
+
+/// An input or result up to here travels and is stored inline; a larger one is
+/// a blob. A redb page is 4 KiB, so larger values would spread over many.
+pub const MAX_INLINE: usize = 16 << 10;
+/// A module as uploaded: the largest real program tried is 75 MB.
+pub const MAX_MODULE: u64 = 256 * MIB;
+/// A blob: an input file or a large result.
+pub const MAX_BLOB: u64 = 1024 * MIB;
+/// A job definition's text.
+pub const MAX_DEFINITION: usize = 4 << 20;
+/// Indexes in one array.
+pub const MAX_ARRAY: u64 = 100_000_000;
+/// Items named one by one (items, lines, files), and their bytes in all.
+pub const MAX_ITEMS: usize = 1_000_000;
+/// All item text of one job: items live in the primary's memory while the job does.
+pub const MAX_ITEMS_BYTES: usize = 64 << 20;
+/// An HTTP body that is not an upload.
+pub const MAX_HTTP_BODY: usize = 80 << 20;
+/// Live jobs in one primary.
+pub const MAX_LIVE_JOBS: usize = 1_000_000;
+/// Names of jobs, tasks, modules, workers, tokens.
+pub const MAX_NAME: usize = 64;
+
+// One attempt.
+
+/// Linear memory and tables of one attempt.
+pub const DEFAULT_MEMORY: u64 = 256 * MIB;
+/// 32-bit linear memory ends here.
+pub const MAX_MEMORY: u64 = 4096 * MIB;
+/// Wall-clock time of one attempt.
+pub const DEFAULT_WALL_MS: u64 = 60_000;
+/// A day: longer work belongs into several tasks.
+pub const MAX_WALL_MS: u64 = 24 * 3600 * 1000;
+/// A task's result.
+pub const DEFAULT_OUTPUT: u64 = 16 * MIB;
+/// A result is held in the executor's memory.
+pub const MAX_OUTPUT: u64 = 256 * MIB;
+/// Standard error and log lines kept per attempt: the first and last halves.
+pub const MAX_LOG_BYTES: usize = 64 << 10;
+/// One log line; the rest is cut.
+pub const MAX_LOG_LINE: usize = 4 << 10;
+/// Bytes a guest may write to logs and standard error before it is stopped.
+pub const MAX_LOG_FLOOD: u64 = 64 * MIB;
+/// Status values per attempt.
+pub const MAX_STATUS_VALUES: usize = 64;
+/// A status value's name.
+pub const MAX_STATUS_NAME: usize = 64;
+/// A status value or a progress message.
+pub const MAX_STATUS_VALUE: usize = 4 << 10;
+/// Events kept per attempt; later ones are counted.
+pub const MAX_EVENTS: usize = 256;
+/// Status calls before an attempt is stopped as a flood.
+pub const MAX_STATUS_CALLS: u64 = 10_000_000;
+/// The shortest time between two status reports of one attempt.
+pub const STATUS_COALESCE_MS: u64 = 100;
+/// Resource handles of one attempt.
+pub const MAX_HANDLES: usize = 1024;
+/// Bytes that one host call may copy out of a guest.
+pub const MAX_HOST_CALL_BYTES: usize = 16 << 20;
+/// Arguments and environment of a command.
+pub const MAX_ARGS_BYTES: usize = 256 << 10;
+/// A failure's message and backtrace.
+pub const MAX_FAILURE_TEXT: usize = 8 << 10;
+/// From the cancel flag to the kill.
+pub const DEFAULT_CANCEL_GRACE_MS: u64 = 2_000;
+/// The epoch tick that stops and interleaves guests.
+pub const EPOCH_TICK_MS: u64 = 10;
+/// After an attempt's wall time the supervisor kills the executor itself.
+pub const EXECUTOR_KILL_MARGIN_MS: u64 = 2_000;
+
+// Compiling, in a process of its own.
+
+/// Wall-clock time of one compile: the slowest real program took 29 s.
+pub const MAX_COMPILE_MS: u64 = 120_000;
+/// Memory of a compile (RLIMIT_DATA).
+pub const MAX_COMPILE_MEMORY: u64 = 4096 * MIB;
+/// Native code from one module: the largest real program made 220 MB.
+pub const MAX_ARTIFACT: u64 = 1024 * MIB;
+/// The worker's cache of compiled modules.
+pub const DEFAULT_COMPILE_CACHE: u64 = 4096 * MIB;
+
+// Shape of modules, checked before compiling.
+
+/// Functions in a module: esbuild has 38,000, CPython 13,000.
+pub const MAX_FUNCTIONS: u32 = 200_000;
+/// Nesting of blocks in a function: compilers are super-linear in it.
+pub const MAX_BLOCK_DEPTH: u32 = 1_000;
+/// Types in a module.
+pub const MAX_TYPES: u32 = 20_000;
+/// Imports of a module.
+pub const MAX_IMPORTS: u32 = 1_000;
+/// Data segments of a module: CPython has a few thousand.
+pub const MAX_DATA_SEGMENTS: u32 = 100_000;
+
+// Trust.
+
+/// A join token lives this long unless told otherwise.
+pub const DEFAULT_JOIN_TOKEN_MS: u64 = 3600 * 1000;
+/// The longest life of a join token.
+pub const MAX_JOIN_TOKEN_MS: u64 = 24 * 3600 * 1000;
+/// A worker's certificate; renewed after two thirds of it.
+pub const WORKER_CERT_MS: u64 = 24 * 3600 * 1000;
+
+/// Bytes in a kibibyte, for callers that print sizes.
+pub const KIBIBYTE: u64 = KIB;

@@ -1,0 +1,131 @@
+//! What a primary tells a worker.
+
+use crate::ids::{Digest, JobId, Lease, NodeIndex, TaskId, WorkerId};
+use crate::input::{Input, Item};
+use crate::module::ModuleKind;
+use serde::{Deserialize, Serialize};
+
+/// A message from the primary.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ToWorker {
+    /// The registration is accepted.
+    Welcome {
+        /// Who the worker is, as the primary knows it.
+        worker: WorkerId,
+        /// How long a silent worker keeps its leases, milliseconds.
+        lease_ms: u64,
+    },
+    /// What the tasks of a node have in common. Sent once per session and node,
+    /// before the first assignment of the node.
+    Prepare(Box<NodeSpec>),
+    /// Work.
+    Assign(Vec<AssignRun>),
+    /// Outcome batches up to this number are durable and may be forgotten.
+    Ack {
+        /// The number of the last durable batch.
+        batch: u64,
+    },
+    /// Stop these attempts: raise their flag, then kill after the grace.
+    /// Unstarted ones end as cancelled at once. All of them are answered by outcomes.
+    Cancel {
+        /// The attempts, by task and lease.
+        attempts: Vec<(TaskId, Lease)>,
+        /// Milliseconds from the flag to the kill.
+        grace_ms: u64,
+    },
+    /// Give back up to this many unstarted leases, last ones first; answered by
+    /// one [`super::ToPrimary::Released`], perhaps an empty one.
+    TakeBack {
+        /// How many at most.
+        max: u32,
+    },
+    /// A job has ended: what is known of it can go.
+    Forget {
+        /// The job.
+        job: JobId,
+    },
+    /// Ask for no more work, or again.
+    Drain {
+        /// Whether to stop asking.
+        on: bool,
+    },
+    /// Report the full status of running attempts now.
+    Poll,
+}
+
+/// What all tasks of one node share.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct NodeSpec {
+    /// The job.
+    pub job: JobId,
+    /// The node.
+    pub node: NodeIndex,
+    /// Its name in the definition.
+    pub name: String,
+    /// How many indexes it has.
+    pub count: u32,
+    /// The module, fetched by digest.
+    pub module: Digest,
+    /// The module's length in bytes.
+    pub module_len: u64,
+    /// How it is started.
+    pub kind: ModuleKind,
+    /// Where input comes from.
+    pub input: Input,
+    /// Arguments of a command after its name, with placeholders.
+    pub args: Vec<String>,
+    /// Environment of a command, with placeholders.
+    pub env: Vec<(String, String)>,
+    /// What an attempt may use.
+    pub limits: AttemptLimits,
+}
+
+/// What one attempt may use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AttemptLimits {
+    /// Sum of all linear memories and tables, bytes.
+    pub memory: u64,
+    /// Wall-clock time from instantiation, milliseconds.
+    pub wall_ms: u64,
+    /// Bytes of result or standard output.
+    pub output: u64,
+}
+
+/// Consecutive indexes of one node under one lease number.
+#[derive(Clone, PartialEq, Debug, serde_tuple::Serialize_tuple, serde_tuple::Deserialize_tuple)]
+pub struct AssignRun {
+    /// The job.
+    pub job: JobId,
+    /// The node.
+    pub node: NodeIndex,
+    /// The lease of each.
+    pub lease: Lease,
+    /// The first index.
+    pub first: u32,
+    /// The item of each index: its length is the length of the run.
+    pub items: Vec<RunItem>,
+}
+
+/// The item of an assigned index, shortest form first.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum RunItem {
+    /// A number of a range.
+    Number(i64),
+    /// Null: a single task.
+    Null(()),
+    /// Any other item.
+    Item(Item),
+}
+
+impl From<RunItem> for Item {
+    fn from(item: RunItem) -> Item {
+        match item {
+            RunItem::Number(n) => Item::Json(n.to_string()),
+            RunItem::Null(()) => Item::Json("null".into()),
+            RunItem::Item(item) => item,
+        }
+    }
+}
