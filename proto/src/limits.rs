@@ -60,6 +60,51 @@ pub const MAX_LIVE_JOBS: usize = 1_000_000;
 /// Names of jobs, tasks, modules, workers, tokens.
 pub const MAX_NAME: usize = 64;
 
+/// Modules in one store: their records are held in memory to compile submissions.
+pub const MAX_MODULES: usize = 10_000;
+/// Tokens in one store: far above what people make, below what a list can show.
+pub const MAX_TOKENS: usize = 10_000;
+
+// The HTTP API.
+
+/// A client's idempotency key: a UUID has 36.
+pub const MAX_IDEMPOTENCY_KEY: usize = 256;
+/// Connections at once: half for watchers, half for the rest.
+pub const MAX_HTTP_CONNECTIONS: usize = 2_000;
+/// Streams of server-sent events at once.
+pub const MAX_WATCHERS: usize = 1_000;
+/// Submissions compiled at once: each may hold a body of [`MAX_HTTP_BODY`].
+pub const MAX_SUBMISSIONS: usize = 4;
+/// Uploads written at once; each holds a file and a buffer of [`BLOB_CHUNK`].
+pub const MAX_UPLOADS: usize = 32;
+/// Modules checked at once: each may hold [`MAX_MODULE`] twice.
+pub const MAX_ADMISSIONS: usize = 2;
+/// A JSON body that is not a submission.
+pub const MAX_SMALL_BODY: usize = 64 << 10;
+/// Until a request's head is there, and between two requests of a connection.
+pub const HTTP_HEAD_MS: u64 = 10_000;
+/// Until a request is answered, uploads and event streams aside: the largest
+/// submission at ten megabits a second.
+pub const HTTP_REQUEST_MS: u64 = 75_000;
+/// Without a byte of an upload for this long, it is given up.
+pub const HTTP_STALL_MS: u64 = 30_000;
+/// For requests to end once the server is told to.
+pub const HTTP_SHUTDOWN_MS: u64 = 5_000;
+/// The shortest time between two events to one watcher.
+pub const WATCH_COALESCE_MS: u64 = 100;
+/// A comment on a silent event stream: below the idle limit of usual proxies.
+pub const WATCH_KEEP_ALIVE_MS: u64 = 15_000;
+/// Items of a page, unless the client says otherwise.
+pub const DEFAULT_PAGE: usize = 50;
+/// Items of a page at most.
+pub const MAX_PAGE: usize = 500;
+/// Records looked at for one page when a filter drops most of them.
+pub const MAX_PAGE_SCAN: usize = 2_000;
+/// Running tasks in a job's status.
+pub const MAX_STATUS_LIVE: usize = 100;
+/// Ended tasks in a job's status: each may carry an inline result and a status.
+pub const MAX_STATUS_ENDED: usize = 20;
+
 // One attempt.
 
 /// Linear memory and tables of one attempt.
