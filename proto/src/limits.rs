@@ -187,3 +187,11 @@ pub const WORKER_CERT_MS: u64 = 24 * 3600 * 1000;
 
 /// Bytes in a kibibyte, for callers that print sizes.
 pub const KIBIBYTE: u64 = KIB;
+
+// The store.
+
+/// Batches queued for the next commit: each may carry a frame's worth of
+/// results, and past some hundreds a larger group gains nothing.
+pub const COMMIT_QUEUE: usize = 256;
+/// Memory for pages of the database: the default of redb would be 1 GiB.
+pub const STORE_CACHE: usize = 128 << 20;

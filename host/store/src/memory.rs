@@ -1,0 +1,258 @@
+//! The store in memory: for tests and simulation. It forgets everything when it
+//! is dropped, and otherwise keeps the whole contract of [`Store`].
+
+use crate::recover::{Charge, assemble, end_of};
+use crate::{Store, StoreError, named};
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use wasmhost_core::record::{
+    AttemptRecord, JobRecord, ModuleRecord, OutcomeRecord, RecoveredJob, TokenRecord, WorkerRecord,
+    Write,
+};
+use wasmhost_proto::plan::JobPlan;
+use wasmhost_proto::{Digest, JobId, NodeIndex, TaskId, TokenId, WorkerId};
+
+/// A [`Store`] that lives as long as its value.
+#[derive(Default)]
+pub struct MemoryStore {
+    tables: Mutex<Tables>,
+}
+
+#[derive(Default)]
+struct Tables {
+    term: u64,
+    jobs: BTreeMap<JobId, JobRecord>,
+    plans: BTreeMap<JobId, JobPlan>,
+    keys: BTreeMap<String, JobId>,
+    outcomes: BTreeMap<TaskId, OutcomeRecord>,
+    attempts: BTreeMap<(TaskId, u32, u64), AttemptRecord>,
+    workers: BTreeMap<WorkerId, WorkerRecord>,
+    modules: BTreeMap<Digest, ModuleRecord>,
+    tokens: BTreeMap<TokenId, TokenRecord>,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> MemoryStore {
+        MemoryStore::default()
+    }
+
+    /// No change can panic half-way, so a poisoned lock still guards whole tables.
+    fn tables(&self) -> MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tables {
+    fn apply(&mut self, write: &Write) {
+        match write {
+            Write::Plan(job, plan) => {
+                self.plans.insert(*job, (**plan).clone());
+            }
+            Write::Job(job) => {
+                let new = self.jobs.insert(job.id, (**job).clone()).is_none();
+                if let (true, Some(key)) = (new, &job.idempotency_key) {
+                    self.keys.insert(key.clone(), job.id);
+                }
+            }
+            Write::Outcome(task, outcome) => {
+                self.outcomes.insert(*task, (**outcome).clone());
+            }
+            Write::RemoveOutcome(task) => {
+                self.outcomes.remove(task);
+            }
+            Write::Attempt(task, attempt) => {
+                let key = (*task, attempt.lease.attempt, attempt.lease.term);
+                self.attempts.insert(key, (**attempt).clone());
+            }
+            Write::Worker(worker) => {
+                self.workers.insert(worker.id, worker.clone());
+            }
+            Write::Module(module) => {
+                self.modules.insert(module.digest, (**module).clone());
+            }
+            Write::RemoveModule(digest) => {
+                self.modules.remove(digest);
+            }
+            Write::Token(token) => {
+                self.tokens.insert(token.id, token.clone());
+            }
+            Write::RemoveToken(token) => {
+                self.tokens.remove(token);
+            }
+            Write::Term(term) => self.term = *term,
+        }
+    }
+
+    fn recovered(&self, record: &JobRecord) -> Result<RecoveredJob, StoreError> {
+        let job = record.id;
+        let plan = self.plans.get(&job).ok_or_else(|| StoreError::Damaged {
+            table: "plans",
+            why: format!("job {job} has no plan"),
+        })?;
+        let tasks = TaskId {
+            job,
+            node: 0,
+            index: 0,
+        }..=TaskId {
+            job,
+            node: NodeIndex::MAX,
+            index: u32::MAX,
+        };
+        let attempts = (*tasks.start(), 0, 0)..=(*tasks.end(), u32::MAX, u64::MAX);
+        Ok(assemble(
+            record.clone(),
+            plan.clone(),
+            self.outcomes
+                .range(tasks)
+                .map(|(task, outcome)| (task.node, task.index, end_of(outcome)))
+                .collect(),
+            self.attempts
+                .range(attempts)
+                .map(|((task, attempt, _), record)| Charge {
+                    node: task.node,
+                    index: task.index,
+                    attempt: *attempt,
+                    class: record.failure.kind.retry_class(),
+                }),
+        ))
+    }
+}
+
+impl Store for MemoryStore {
+    fn commit(&self, writes: &[Write]) -> Result<(), StoreError> {
+        let mut tables = self.tables();
+        writes.iter().for_each(|write| tables.apply(write));
+        Ok(())
+    }
+
+    fn term(&self) -> Result<u64, StoreError> {
+        Ok(self.tables().term)
+    }
+
+    fn job(&self, job: JobId) -> Result<Option<JobRecord>, StoreError> {
+        Ok(self.tables().jobs.get(&job).cloned())
+    }
+
+    fn plan(&self, job: JobId) -> Result<Option<JobPlan>, StoreError> {
+        Ok(self.tables().plans.get(&job).cloned())
+    }
+
+    fn jobs(&self, before: Option<JobId>, limit: usize) -> Result<Vec<JobRecord>, StoreError> {
+        let tables = self.tables();
+        let below = before.unwrap_or(JobId(u64::MAX));
+        Ok(tables
+            .jobs
+            .range(..below)
+            .rev()
+            .take(limit)
+            .map(|(_, job)| job.clone())
+            .collect())
+    }
+
+    fn jobs_between(
+        &self,
+        first: JobId,
+        last: JobId,
+        limit: usize,
+    ) -> Result<Vec<JobId>, StoreError> {
+        if first > last {
+            return Ok(Vec::new());
+        }
+        Ok(self
+            .tables()
+            .jobs
+            .range(first..=last)
+            .take(limit)
+            .map(|(id, _)| *id)
+            .collect())
+    }
+
+    fn job_by_key(&self, key: &str) -> Result<Option<JobId>, StoreError> {
+        Ok(self.tables().keys.get(key).copied())
+    }
+
+    fn outcome(&self, task: TaskId) -> Result<Option<OutcomeRecord>, StoreError> {
+        Ok(self.tables().outcomes.get(&task).cloned())
+    }
+
+    fn outcomes(
+        &self,
+        job: JobId,
+        node: NodeIndex,
+        from: u32,
+        limit: usize,
+    ) -> Result<Vec<(u32, OutcomeRecord)>, StoreError> {
+        let range = TaskId {
+            job,
+            node,
+            index: from,
+        }..=TaskId {
+            job,
+            node,
+            index: u32::MAX,
+        };
+        let tables = self.tables();
+        Ok(tables
+            .outcomes
+            .range(range)
+            .take(limit)
+            .map(|(t, o)| (t.index, o.clone()))
+            .collect())
+    }
+
+    fn attempts(&self, task: TaskId) -> Result<Vec<AttemptRecord>, StoreError> {
+        let range = (task, 0, 0)..=(task, u32::MAX, u64::MAX);
+        Ok(self
+            .tables()
+            .attempts
+            .range(range)
+            .map(|(_, attempt)| attempt.clone())
+            .collect())
+    }
+
+    fn recover(&self) -> Result<Vec<RecoveredJob>, StoreError> {
+        let tables = self.tables();
+        let live = tables.jobs.values().filter(|job| !job.state.is_final());
+        live.map(|job| tables.recovered(job)).collect()
+    }
+
+    fn recover_job(&self, job: JobId) -> Result<Option<RecoveredJob>, StoreError> {
+        let tables = self.tables();
+        tables
+            .jobs
+            .get(&job)
+            .map(|job| tables.recovered(job))
+            .transpose()
+    }
+
+    fn workers(&self) -> Result<Vec<WorkerRecord>, StoreError> {
+        Ok(self.tables().workers.values().cloned().collect())
+    }
+
+    fn modules(&self) -> Result<Vec<ModuleRecord>, StoreError> {
+        Ok(self.tables().modules.values().cloned().collect())
+    }
+
+    fn module(&self, digest: Digest) -> Result<Option<ModuleRecord>, StoreError> {
+        Ok(self.tables().modules.get(&digest).cloned())
+    }
+
+    fn tokens(&self) -> Result<Vec<TokenRecord>, StoreError> {
+        Ok(self.tables().tokens.values().cloned().collect())
+    }
+
+    fn token(&self, token: TokenId) -> Result<Option<TokenRecord>, StoreError> {
+        Ok(self.tables().tokens.get(&token).cloned())
+    }
+
+    fn named_blobs(&self) -> Result<HashSet<Digest>, StoreError> {
+        let tables = self.tables();
+        let mut named = HashSet::new();
+        named.extend(tables.modules.values().flat_map(named::in_module));
+        named.extend(tables.plans.values().flat_map(named::in_plan));
+        named.extend(tables.jobs.values().flat_map(named::in_job));
+        named.extend(tables.outcomes.values().filter_map(named::in_outcome));
+        Ok(named)
+    }
+}

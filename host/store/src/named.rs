@@ -1,0 +1,45 @@
+//! Which blobs a record names. A kind of record that begins to name blobs has
+//! to be added here, or its blobs are collected as garbage.
+
+use wasmhost_core::record::{JobRecord, ModuleRecord, OutcomeRecord, StoredResult};
+use wasmhost_proto::Digest;
+use wasmhost_proto::input::{Array, Input, Item};
+use wasmhost_proto::plan::{JobPlan, NodeInput};
+
+/// The blobs of a module: its bytes.
+pub(crate) fn in_module(module: &ModuleRecord) -> impl Iterator<Item = Digest> {
+    std::iter::once(module.digest)
+}
+
+/// The blobs of a plan: modules, so that an old job can be retried after its
+/// module's name is gone, shared inputs and files.
+pub(crate) fn in_plan(plan: &JobPlan) -> impl Iterator<Item = Digest> + '_ {
+    plan.nodes.iter().flat_map(|node| {
+        let input = match &node.input {
+            NodeInput::Given(Input::Blob(blob)) => Some(blob.digest),
+            _ => None,
+        };
+        let items: &[Item] = match &node.array {
+            Array::Items(items) => items,
+            _ => &[],
+        };
+        let files = items.iter().filter_map(|item| match item {
+            Item::File { blob, .. } => Some(blob.digest),
+            Item::Json(_) => None,
+        });
+        std::iter::once(node.module).chain(input).chain(files)
+    })
+}
+
+/// The blobs of a job's changing half: gathered inputs.
+pub(crate) fn in_job(job: &JobRecord) -> impl Iterator<Item = Digest> + '_ {
+    job.gathered.iter().map(|(_, blob)| blob.digest)
+}
+
+/// The blob of a recorded end: a large result.
+pub(crate) fn in_outcome(outcome: &OutcomeRecord) -> Option<Digest> {
+    match &outcome.result {
+        Some(StoredResult::Blob(blob)) => Some(blob.digest),
+        _ => None,
+    }
+}

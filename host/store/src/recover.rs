@@ -1,0 +1,57 @@
+//! From a job's stored records to what a primary needs to go on with it. Both
+//! stores use it, so that they cannot differ.
+
+use std::collections::BTreeMap;
+use wasmhost_core::record::{FailedAttempts, JobRecord, OutcomeRecord, RecordedEnd, RecoveredJob};
+use wasmhost_proto::NodeIndex;
+use wasmhost_proto::outcome::{Failure, FailureKind, RetryClass};
+use wasmhost_proto::plan::JobPlan;
+
+/// How a recorded end is counted.
+pub(crate) fn end_of(outcome: &OutcomeRecord) -> RecordedEnd {
+    match &outcome.failure {
+        None => RecordedEnd::Succeeded,
+        Some(Failure {
+            kind: FailureKind::Cancelled,
+            ..
+        }) => RecordedEnd::Cancelled,
+        Some(_) => RecordedEnd::Failed,
+    }
+}
+
+/// A failed attempt, as far as recovery counts it.
+pub(crate) struct Charge {
+    pub(crate) node: NodeIndex,
+    pub(crate) index: u32,
+    pub(crate) attempt: u32,
+    pub(crate) class: RetryClass,
+}
+
+/// Puts a job together. `ended` is in order of node and index.
+pub(crate) fn assemble(
+    record: JobRecord,
+    plan: JobPlan,
+    ended: Vec<(NodeIndex, u32, RecordedEnd)>,
+    charges: impl IntoIterator<Item = Charge>,
+) -> RecoveredJob {
+    let mut open: BTreeMap<(NodeIndex, u32), FailedAttempts> = BTreeMap::new();
+    for charge in charges {
+        let task = (charge.node, charge.index);
+        if ended.binary_search_by_key(&task, |e| (e.0, e.1)).is_ok() {
+            continue;
+        }
+        let failed = open.entry(task).or_default();
+        failed.last = failed.last.max(charge.attempt);
+        match charge.class {
+            RetryClass::Guest => failed.guest += 1,
+            RetryClass::Infrastructure => failed.infrastructure += 1,
+            RetryClass::Never => {}
+        }
+    }
+    RecoveredJob {
+        record,
+        plan,
+        ended,
+        failed_attempts: open.into_iter().map(|((n, i), f)| (n, i, f)).collect(),
+    }
+}

@@ -1,0 +1,220 @@
+//! The durable store, on redb.
+//!
+//! Every commit is two-phase: with one phase a crash could make redb go back to
+//! an older commit that it had called durable. Integrity checks are not called:
+//! a file that does not open is an error for people, never repaired in silence.
+
+mod codec;
+mod migrate;
+mod recover;
+mod tables;
+mod write;
+
+pub use migrate::{OpenError, VERSION};
+
+use self::tables::{
+    ATTEMPTS, Bytes, JOBS, KEYS, META, MODULES, OUTCOMES, PLANS, TERM, TOKENS, WORKERS,
+};
+use crate::{Store, StoreError};
+use ::redb::{
+    Database, Durability, Key, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition,
+    WriteTransaction,
+};
+use serde::de::DeserializeOwned;
+use std::borrow::Borrow;
+use std::collections::HashSet;
+use std::error::Error;
+use std::path::Path;
+use wasmhost_core::record::{
+    AttemptRecord, JobRecord, ModuleRecord, OutcomeRecord, RecoveredJob, TokenRecord, WorkerRecord,
+    Write,
+};
+use wasmhost_proto::plan::JobPlan;
+use wasmhost_proto::{Digest, JobId, NodeIndex, TaskId, TokenId};
+
+/// A [`Store`] in one file. The file is locked while it is open.
+pub struct RedbStore {
+    database: Database,
+}
+
+impl RedbStore {
+    /// Opens the file, brings it to this version's schema, or makes it when there
+    /// is none.
+    pub fn open(path: &Path) -> Result<RedbStore, OpenError> {
+        Ok(RedbStore {
+            database: migrate::open(path)?,
+        })
+    }
+
+    fn read(&self) -> Result<ReadTransaction, StoreError> {
+        self.database.begin_read().map_err(storage)
+    }
+
+    /// One record that is CBOR as it stands.
+    fn get<'k, K: Key + 'static, T: DeserializeOwned>(
+        &self,
+        table: TableDefinition<'static, K, Bytes>,
+        name: &'static str,
+        key: impl Borrow<K::SelfType<'k>>,
+    ) -> Result<Option<T>, StoreError> {
+        let table = self.read()?.open_table(table).map_err(storage)?;
+        let record = table.get(key).map_err(storage)?;
+        record
+            .map(|bytes| codec::decode(name, bytes.value()))
+            .transpose()
+    }
+
+    /// All records of a table, by key.
+    fn all<K: Key + 'static, T: DeserializeOwned>(
+        &self,
+        table: TableDefinition<'static, K, Bytes>,
+        name: &'static str,
+    ) -> Result<Vec<T>, StoreError> {
+        let table = self.read()?.open_table(table).map_err(storage)?;
+        let records = table.iter().map_err(storage)?;
+        records
+            .map(|entry| codec::decode(name, entry.map_err(storage)?.1.value()))
+            .collect()
+    }
+}
+
+impl Store for RedbStore {
+    fn commit(&self, writes: &[Write]) -> Result<(), StoreError> {
+        durable_write(&self.database, |txn| write::apply(txn, writes))
+    }
+
+    fn term(&self) -> Result<u64, StoreError> {
+        let table = self.read()?.open_table(META).map_err(storage)?;
+        Ok(table
+            .get(TERM)
+            .map_err(storage)?
+            .map_or(0, |term| term.value()))
+    }
+
+    fn job(&self, job: JobId) -> Result<Option<JobRecord>, StoreError> {
+        self.get(JOBS, "jobs", job.0)
+    }
+
+    fn plan(&self, job: JobId) -> Result<Option<JobPlan>, StoreError> {
+        self.get(PLANS, "plans", job.0)
+    }
+
+    fn jobs(&self, before: Option<JobId>, limit: usize) -> Result<Vec<JobRecord>, StoreError> {
+        let table = self.read()?.open_table(JOBS).map_err(storage)?;
+        let below = before.map_or(u64::MAX, |job| job.0);
+        let entries = table.range(..below).map_err(storage)?.rev().take(limit);
+        entries
+            .map(|entry| codec::decode("jobs", entry.map_err(storage)?.1.value()))
+            .collect()
+    }
+
+    fn jobs_between(
+        &self,
+        first: JobId,
+        last: JobId,
+        limit: usize,
+    ) -> Result<Vec<JobId>, StoreError> {
+        if first > last {
+            return Ok(Vec::new());
+        }
+        let table = self.read()?.open_table(JOBS).map_err(storage)?;
+        let entries = table.range(first.0..=last.0).map_err(storage)?.take(limit);
+        entries
+            .map(|entry| Ok(JobId(entry.map_err(storage)?.0.value())))
+            .collect()
+    }
+
+    fn job_by_key(&self, key: &str) -> Result<Option<JobId>, StoreError> {
+        let table = self.read()?.open_table(KEYS).map_err(storage)?;
+        Ok(table
+            .get(key)
+            .map_err(storage)?
+            .map(|job| JobId(job.value())))
+    }
+
+    fn outcome(&self, task: TaskId) -> Result<Option<OutcomeRecord>, StoreError> {
+        let table = self.read()?.open_table(OUTCOMES).map_err(storage)?;
+        let record = table
+            .get((task.job.0, task.node, task.index))
+            .map_err(storage)?;
+        record
+            .map(|bytes| codec::decode_outcome(bytes.value()))
+            .transpose()
+    }
+
+    fn outcomes(
+        &self,
+        job: JobId,
+        node: NodeIndex,
+        from: u32,
+        limit: usize,
+    ) -> Result<Vec<(u32, OutcomeRecord)>, StoreError> {
+        let table = self.read()?.open_table(OUTCOMES).map_err(storage)?;
+        let range = (job.0, node, from)..=(job.0, node, u32::MAX);
+        let entries = table.range(range).map_err(storage)?.take(limit);
+        entries
+            .map(|entry| {
+                let (key, bytes) = entry.map_err(storage)?;
+                Ok((key.value().2, codec::decode_outcome(bytes.value())?))
+            })
+            .collect()
+    }
+
+    fn attempts(&self, task: TaskId) -> Result<Vec<AttemptRecord>, StoreError> {
+        let table = self.read()?.open_table(ATTEMPTS).map_err(storage)?;
+        let first = (task.job.0, task.node, task.index, 0, 0);
+        let last = (task.job.0, task.node, task.index, u32::MAX, u64::MAX);
+        let entries = table.range(first..=last).map_err(storage)?;
+        entries
+            .map(|entry| codec::decode_attempt(entry.map_err(storage)?.1.value()))
+            .collect()
+    }
+
+    fn recover(&self) -> Result<Vec<RecoveredJob>, StoreError> {
+        recover::live(&self.read()?)
+    }
+
+    fn recover_job(&self, job: JobId) -> Result<Option<RecoveredJob>, StoreError> {
+        recover::job(&self.read()?, job)
+    }
+
+    fn workers(&self) -> Result<Vec<WorkerRecord>, StoreError> {
+        self.all(WORKERS, "workers")
+    }
+
+    fn modules(&self) -> Result<Vec<ModuleRecord>, StoreError> {
+        self.all(MODULES, "modules")
+    }
+
+    fn module(&self, digest: Digest) -> Result<Option<ModuleRecord>, StoreError> {
+        self.get(MODULES, "modules", digest.0)
+    }
+
+    fn tokens(&self) -> Result<Vec<TokenRecord>, StoreError> {
+        self.all(TOKENS, "tokens")
+    }
+
+    fn token(&self, token: TokenId) -> Result<Option<TokenRecord>, StoreError> {
+        self.get(TOKENS, "tokens", token.0)
+    }
+
+    fn named_blobs(&self) -> Result<HashSet<Digest>, StoreError> {
+        recover::named_blobs(&self.read()?)
+    }
+}
+
+/// One durable commit of what `change` does; nothing of it on error.
+fn durable_write(
+    database: &Database,
+    change: impl FnOnce(&WriteTransaction) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let mut txn = database.begin_write().map_err(storage)?;
+    txn.set_durability(Durability::Immediate).map_err(storage)?;
+    txn.set_two_phase_commit(true);
+    change(&txn)?;
+    txn.commit().map_err(storage)
+}
+
+fn storage(error: impl Error + Send + Sync + 'static) -> StoreError {
+    StoreError::Storage(Box::new(error))
+}

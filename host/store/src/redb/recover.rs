@@ -1,0 +1,106 @@
+//! The scans: live jobs with their ends and attempts, and every named blob.
+//! They read two bytes of an outcome, not its result.
+
+use super::tables::{ATTEMPTS, JOBS, LIVE, MODULES, OUTCOMES, PLANS};
+use super::{codec, storage};
+use crate::recover::{Charge, assemble};
+use crate::{StoreError, named};
+use ::redb::{ReadTransaction, ReadableTable};
+use std::collections::HashSet;
+use wasmhost_core::record::{JobRecord, ModuleRecord, RecoveredJob};
+use wasmhost_proto::plan::JobPlan;
+use wasmhost_proto::{Digest, JobId, NodeIndex};
+
+/// Every live job.
+pub(super) fn live(txn: &ReadTransaction) -> Result<Vec<RecoveredJob>, StoreError> {
+    let live = txn.open_table(LIVE).map_err(storage)?;
+    let mut jobs = Vec::new();
+    for entry in live.iter().map_err(storage)? {
+        let id = JobId(entry.map_err(storage)?.0.value());
+        jobs.push(job(txn, id)?.ok_or_else(|| StoreError::Damaged {
+            table: "live",
+            why: format!("job {id} has no record"),
+        })?);
+    }
+    Ok(jobs)
+}
+
+/// One job.
+pub(super) fn job(txn: &ReadTransaction, id: JobId) -> Result<Option<RecoveredJob>, StoreError> {
+    let jobs = txn.open_table(JOBS).map_err(storage)?;
+    let Some(bytes) = jobs.get(id.0).map_err(storage)? else {
+        return Ok(None);
+    };
+    let record: JobRecord = codec::decode("jobs", bytes.value())?;
+    let plans = txn.open_table(PLANS).map_err(storage)?;
+    let plan = plans
+        .get(id.0)
+        .map_err(storage)?
+        .ok_or_else(|| StoreError::Damaged {
+            table: "plans",
+            why: format!("job {id} has no plan"),
+        })?;
+    let plan: JobPlan = codec::decode("plans", plan.value())?;
+
+    let outcomes = txn.open_table(OUTCOMES).map_err(storage)?;
+    let range = (id.0, 0, 0)..=(id.0, NodeIndex::MAX, u32::MAX);
+    let ended = outcomes
+        .range(range)
+        .map_err(storage)?
+        .map(|entry| {
+            let (key, bytes) = entry.map_err(storage)?;
+            let (_, node, index) = key.value();
+            Ok((node, index, codec::outcome_end(bytes.value())?))
+        })
+        .collect::<Result<Vec<_>, StoreError>>()?;
+
+    let attempts = txn.open_table(ATTEMPTS).map_err(storage)?;
+    let range = (id.0, 0, 0, 0, 0)..=(id.0, NodeIndex::MAX, u32::MAX, u32::MAX, u64::MAX);
+    let charges = attempts
+        .range(range)
+        .map_err(storage)?
+        .map(|entry| {
+            let (key, bytes) = entry.map_err(storage)?;
+            let (_, node, index, attempt, _) = key.value();
+            let class = codec::attempt_class(bytes.value())?;
+            Ok(Charge {
+                node,
+                index,
+                attempt,
+                class,
+            })
+        })
+        .collect::<Result<Vec<_>, StoreError>>()?;
+    Ok(Some(assemble(record, plan, ended, charges)))
+}
+
+/// Every blob that a record names.
+pub(super) fn named_blobs(txn: &ReadTransaction) -> Result<HashSet<Digest>, StoreError> {
+    let mut named = HashSet::new();
+    let modules = txn.open_table(MODULES).map_err(storage)?;
+    for entry in modules.iter().map_err(storage)? {
+        let (_, bytes) = entry.map_err(storage)?;
+        let module: ModuleRecord = codec::decode("modules", bytes.value())?;
+        named.extend(named::in_module(&module));
+    }
+    let plans = txn.open_table(PLANS).map_err(storage)?;
+    for entry in plans.iter().map_err(storage)? {
+        let (_, bytes) = entry.map_err(storage)?;
+        let plan: JobPlan = codec::decode("plans", bytes.value())?;
+        named.extend(named::in_plan(&plan));
+    }
+    let jobs = txn.open_table(JOBS).map_err(storage)?;
+    for entry in jobs.iter().map_err(storage)? {
+        let (_, bytes) = entry.map_err(storage)?;
+        let job: JobRecord = codec::decode("jobs", bytes.value())?;
+        named.extend(named::in_job(&job));
+    }
+    let outcomes = txn.open_table(OUTCOMES).map_err(storage)?;
+    for entry in outcomes.iter().map_err(storage)? {
+        let (_, bytes) = entry.map_err(storage)?;
+        if codec::outcome_has_blob(bytes.value())? {
+            named.extend(named::in_outcome(&codec::decode_outcome(bytes.value())?));
+        }
+    }
+    Ok(named)
+}

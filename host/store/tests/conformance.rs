@@ -1,0 +1,606 @@
+//! One suite over every store: what the docs of [`Store`] promise.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use wasmhost_core::record::{
+    AttemptRecord, FailedAttempts, JobFailureRecord, JobRecord, ModuleRecord, OutcomeRecord,
+    RecordedEnd, StoredResult, TokenRecord, WorkerRecord, Write,
+};
+use wasmhost_proto::api::{Counts, JobState, TokenKind};
+use wasmhost_proto::input::{Array, BlobRef, Input, Item};
+use wasmhost_proto::module::{Manifest, ModuleKind};
+use wasmhost_proto::outcome::{Failure, FailureKind, Usage};
+use wasmhost_proto::plan::{JobPlan, NodeInput, NodePlan, OnFailure, RetryPolicy};
+use wasmhost_proto::status::{Event, NamedValue, Progress, Status, Value};
+use wasmhost_proto::wire::AttemptLimits;
+use wasmhost_proto::{Digest, JobId, Lease, TaskId, Timestamp, TokenId, WorkerId};
+use wasmhost_store::{MemoryStore, RedbStore, Store};
+
+/// A store under test, and how it is after a restart of its process.
+enum Subject {
+    Memory(MemoryStore),
+    Redb {
+        dir: tempfile::TempDir,
+        store: Option<RedbStore>,
+    },
+}
+
+impl Subject {
+    fn all() -> [Subject; 2] {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Some(RedbStore::open(&dir.path().join("store.redb")).unwrap());
+        [
+            Subject::Memory(MemoryStore::new()),
+            Subject::Redb { dir, store },
+        ]
+    }
+
+    fn store(&self) -> &dyn Store {
+        match self {
+            Subject::Memory(store) => store,
+            Subject::Redb { store, .. } => store.as_ref().unwrap(),
+        }
+    }
+
+    /// Memory has no restart; what it holds now is what it would have to hold.
+    fn reopen(&mut self) {
+        if let Subject::Redb { dir, store } = self {
+            *store = None;
+            let path: PathBuf = dir.path().join("store.redb");
+            *store = Some(RedbStore::open(&path).unwrap());
+        }
+    }
+}
+
+/// Commits `batches`, then looks, then looks again after a restart, and again
+/// after the last batch was committed a second time.
+fn check(batches: &[Vec<Write>], look: impl Fn(&dyn Store)) {
+    for mut subject in Subject::all() {
+        for batch in batches {
+            subject.store().commit(batch).unwrap();
+        }
+        look(subject.store());
+        subject.reopen();
+        look(subject.store());
+        if let Some(last) = batches.last() {
+            subject.store().commit(last).unwrap();
+        }
+        look(subject.store());
+    }
+}
+
+fn task(job: u64, node: u16, index: u32) -> TaskId {
+    TaskId {
+        job: JobId(job),
+        node,
+        index,
+    }
+}
+
+fn blob(byte: u8) -> BlobRef {
+    BlobRef {
+        digest: Digest([byte; 32]),
+        len: u64::from(byte) << 20,
+    }
+}
+
+fn plan() -> JobPlan {
+    let node = NodePlan {
+        name: "count".into(),
+        module: Digest([1; 32]),
+        module_len: 4096,
+        kind: ModuleKind::Task,
+        array: Array::Items(vec![
+            Item::Json("{\"a\":[1,2.5,null]}".into()),
+            Item::File {
+                path: "text/ä.txt".into(),
+                blob: blob(2),
+            },
+        ]),
+        input: NodeInput::Given(Input::Item),
+        args: vec!["--flag".into()],
+        env: vec![("KEY".into(), "${item}".into())],
+        limits: AttemptLimits {
+            memory: 1 << 28,
+            wall_ms: 60_000,
+            output: 1 << 24,
+        },
+        retry: RetryPolicy::default(),
+        after: vec![],
+    };
+    let shared = NodePlan {
+        input: NodeInput::Given(Input::Blob(blob(3))),
+        ..node.clone()
+    };
+    let inline = NodePlan {
+        input: NodeInput::Given(Input::Bytes(vec![0, 255])),
+        ..node.clone()
+    };
+    let range = Array::Range {
+        start: -5,
+        step: 3,
+        count: 10_000_000,
+    };
+    let template = NodeInput::Given(Input::Template("\"${index}\"".into()));
+    let reduce = NodePlan {
+        module: Digest([4; 32]),
+        kind: ModuleKind::CoreCommand,
+        array: Array::Single,
+        input: NodeInput::Gather(0),
+        after: vec![0],
+        ..node.clone()
+    };
+    let ranged = NodePlan {
+        array: range,
+        input: template,
+        ..node.clone()
+    };
+    JobPlan {
+        name: "words".into(),
+        description: "counts words".into(),
+        priority: -3,
+        queue_ms: Some(1),
+        total_ms: None,
+        on_failure: OnFailure::Continue,
+        nodes: vec![node, shared, inline, ranged, reduce],
+    }
+}
+
+fn job(id: u64, state: JobState) -> JobRecord {
+    JobRecord {
+        id: JobId(id),
+        name: "words".into(),
+        priority: -3,
+        state,
+        submitted: Timestamp(1_000),
+        started: Some(Timestamp(1_001)),
+        ended: state.is_final().then_some(Timestamp(1_002)),
+        counts: Counts {
+            total: 9,
+            succeeded: 4,
+            ..Counts::default()
+        },
+        node_counts: vec![Counts::default(); 5],
+        failure: Some(JobFailureRecord {
+            task: Some(task(id, 1, 7)),
+            failure: failure(FailureKind::Trap),
+        }),
+        cancelled: false,
+        gathered: vec![(4, blob(5))],
+        idempotency_key: Some(format!("key-{id}")),
+        late_outcomes: 3,
+    }
+}
+
+fn failure(kind: FailureKind) -> Failure {
+    Failure {
+        exit_code: Some(-7),
+        backtrace: Some("0: main".into()),
+        ..Failure::new(kind, "it broke")
+    }
+}
+
+fn outcome(failed: Option<FailureKind>, result: Option<StoredResult>) -> OutcomeRecord {
+    OutcomeRecord {
+        lease: Lease {
+            term: 7,
+            attempt: 2,
+        },
+        worker: Some(WorkerId(99)),
+        started: Some(Timestamp(5)),
+        ended: Timestamp(6),
+        failure: failed.map(failure),
+        result,
+        usage: Usage {
+            wall_us: 1,
+            cpu_us: 2,
+            peak_memory: 3,
+        },
+        status: Status {
+            progress: Some(Progress {
+                done: 1,
+                total: Some(2),
+                message: Some("half".into()),
+            }),
+            values: vec![
+                NamedValue {
+                    name: "t".into(),
+                    value: Value::Text("x".into()),
+                },
+                NamedValue {
+                    name: "i".into(),
+                    value: Value::Int(-9),
+                },
+                NamedValue {
+                    name: "f".into(),
+                    value: Value::Float(0.1),
+                },
+                NamedValue {
+                    name: "b".into(),
+                    value: Value::Flag(true),
+                },
+                NamedValue {
+                    name: "j".into(),
+                    value: Value::Json("[1]".into()),
+                },
+            ],
+            events: vec![
+                Event {
+                    at: Timestamp(5),
+                    name: "e".into(),
+                    value: Some(Value::Int(1)),
+                },
+                Event {
+                    at: Timestamp(6),
+                    name: "none".into(),
+                    value: None,
+                },
+            ],
+            events_dropped: 4,
+        },
+        log: "a line\n".into(),
+    }
+}
+
+fn plain(failed: Option<FailureKind>) -> OutcomeRecord {
+    OutcomeRecord {
+        worker: None,
+        started: None,
+        status: Status::default(),
+        log: String::new(),
+        ..outcome(failed, None)
+    }
+}
+
+fn attempt(term: u64, attempt: u32, kind: FailureKind) -> AttemptRecord {
+    let o = outcome(None, None);
+    AttemptRecord {
+        lease: Lease { term, attempt },
+        worker: o.worker,
+        started: o.started,
+        ended: o.ended,
+        failure: failure(kind),
+        usage: o.usage,
+        status: o.status,
+        log: o.log,
+    }
+}
+
+fn put_job(id: u64, state: JobState) -> Vec<Write> {
+    vec![
+        Write::Plan(JobId(id), Box::new(plan())),
+        Write::Job(Box::new(job(id, state))),
+    ]
+}
+
+fn put_outcome(task: TaskId, outcome: OutcomeRecord) -> Write {
+    Write::Outcome(task, Box::new(outcome))
+}
+
+fn module(byte: u8) -> ModuleRecord {
+    let mut schema = serde_json::json!({"type": "object"});
+    for _ in 0..50 {
+        schema = serde_json::json!({ "items": schema, "n": 1, "f": 0.5, "none": null });
+    }
+    ModuleRecord {
+        digest: Digest([byte; 32]),
+        len: 10,
+        kind: ModuleKind::Command,
+        names: vec!["a:1".into(), "a:2".into()],
+        pushed: Timestamp(4),
+        manifest: Manifest {
+            input: Some(schema),
+            name: "a".into(),
+            ..Manifest::default()
+        },
+        imports: vec!["wasi:cli/stdin@0.2.0".into()],
+        exports: vec![],
+    }
+}
+
+fn token(id: u64) -> TokenRecord {
+    TokenRecord {
+        id: TokenId(id),
+        kind: TokenKind::Join,
+        name: "note".into(),
+        secret_sha256: [id as u8; 32],
+        created: Timestamp(1),
+        expires: Some(Timestamp(2)),
+        used: None,
+    }
+}
+
+fn worker(id: u64, connected: bool) -> WorkerRecord {
+    WorkerRecord {
+        id: WorkerId(id),
+        name: format!("w{id}"),
+        connected,
+        draining: false,
+        seen: Timestamp(3),
+    }
+}
+
+#[test]
+fn an_empty_store() {
+    check(&[], |store| {
+        assert_eq!(store.term().unwrap(), 0);
+        assert_eq!(store.job(JobId(1)).unwrap(), None);
+        assert_eq!(store.plan(JobId(1)).unwrap(), None);
+        assert_eq!(store.jobs(None, 10).unwrap(), vec![]);
+        assert_eq!(store.job_by_key("").unwrap(), None);
+        assert_eq!(store.outcome(task(1, 0, 0)).unwrap(), None);
+        assert_eq!(store.outcomes(JobId(1), 0, 0, 10).unwrap(), vec![]);
+        assert_eq!(store.attempts(task(1, 0, 0)).unwrap(), vec![]);
+        assert_eq!(store.recover().unwrap(), vec![]);
+        assert_eq!(store.recover_job(JobId(1)).unwrap(), None);
+        assert_eq!(store.named_blobs().unwrap(), HashSet::new());
+    });
+}
+
+#[test]
+fn the_latest_term_counts() {
+    check(
+        &[
+            vec![Write::Term(1)],
+            vec![Write::Term(2), Write::Term(u64::MAX)],
+        ],
+        |store| {
+            assert_eq!(store.term().unwrap(), u64::MAX);
+        },
+    );
+}
+
+#[test]
+fn records_read_back_as_they_were() {
+    let ends = [
+        outcome(None, Some(StoredResult::Inline(vec![0, 1, 255]))),
+        outcome(
+            Some(FailureKind::ExitCode),
+            Some(StoredResult::Blob(blob(8))),
+        ),
+        plain(Some(FailureKind::Cancelled)),
+    ];
+    let mut batch = put_job(5, JobState::Running);
+    for (index, end) in ends.iter().enumerate() {
+        batch.push(put_outcome(task(5, 1, index as u32), end.clone()));
+    }
+    batch.push(Write::Worker(worker(3, true)));
+    batch.push(Write::Worker(worker(2, true)));
+    batch.push(Write::Module(Box::new(module(9))));
+    batch.push(Write::Token(token(1)));
+    check(&[batch], |store| {
+        assert_eq!(
+            store.job(JobId(5)).unwrap(),
+            Some(job(5, JobState::Running))
+        );
+        assert_eq!(store.plan(JobId(5)).unwrap(), Some(plan()));
+        for (index, end) in ends.iter().enumerate() {
+            assert_eq!(
+                store.outcome(task(5, 1, index as u32)).unwrap().as_ref(),
+                Some(end)
+            );
+        }
+        assert_eq!(
+            store.workers().unwrap(),
+            vec![worker(2, true), worker(3, true)]
+        );
+        assert_eq!(store.modules().unwrap(), vec![module(9)]);
+        assert_eq!(store.module(Digest([9; 32])).unwrap(), Some(module(9)));
+        assert_eq!(store.module(Digest([8; 32])).unwrap(), None);
+        assert_eq!(store.token(TokenId(1)).unwrap(), Some(token(1)));
+        assert_eq!(store.tokens().unwrap(), vec![token(1)]);
+    });
+}
+
+#[test]
+fn later_writes_of_a_batch_win() {
+    let batch = vec![
+        Write::Worker(worker(1, true)),
+        Write::Worker(worker(1, false)),
+        Write::Token(token(1)),
+        Write::RemoveToken(TokenId(1)),
+        Write::RemoveToken(TokenId(2)),
+        Write::Module(Box::new(module(1))),
+        Write::RemoveModule(Digest([1; 32])),
+        Write::RemoveModule(Digest([2; 32])),
+        put_outcome(task(1, 0, 0), plain(None)),
+        Write::RemoveOutcome(task(1, 0, 0)),
+        Write::RemoveOutcome(task(1, 0, 1)),
+    ];
+    check(&[batch], |store| {
+        assert_eq!(store.workers().unwrap(), vec![worker(1, false)]);
+        assert_eq!(store.tokens().unwrap(), vec![]);
+        assert_eq!(store.modules().unwrap(), vec![]);
+        assert_eq!(store.outcome(task(1, 0, 0)).unwrap(), None);
+    });
+}
+
+#[test]
+fn jobs_are_paged_newest_first_and_found_by_id_ranges() {
+    let batches: Vec<_> = [3, 1, 9, 7].map(|id| put_job(id, JobState::Queued)).into();
+    check(&batches, |store| {
+        let ids = |before: Option<u64>, limit| -> Vec<u64> {
+            let page = store.jobs(before.map(JobId), limit).unwrap();
+            page.iter().map(|job| job.id.0).collect()
+        };
+        assert_eq!(ids(None, 10), [9, 7, 3, 1]);
+        assert_eq!(ids(None, 2), [9, 7]);
+        assert_eq!(ids(Some(7), 1), [3]);
+        assert_eq!(ids(Some(1), 10), [0; 0]);
+        let between = |first, last, limit| store.jobs_between(JobId(first), JobId(last), limit);
+        assert_eq!(between(1, 7, 10).unwrap(), [JobId(1), JobId(3), JobId(7)]);
+        assert_eq!(between(2, 8, 1).unwrap(), [JobId(3)]);
+        assert_eq!(between(8, 8, 10).unwrap(), []);
+        assert_eq!(between(8, 2, 10).unwrap(), []);
+    });
+}
+
+#[test]
+fn a_key_finds_the_job_that_came_with_it() {
+    let mut ended = job(4, JobState::Succeeded);
+    ended.counts.succeeded = 9;
+    let batches = [
+        put_job(4, JobState::Queued),
+        vec![Write::Job(Box::new(ended))],
+    ];
+    check(&batches, |store| {
+        assert_eq!(store.job_by_key("key-4").unwrap(), Some(JobId(4)));
+        assert_eq!(store.job_by_key("key-").unwrap(), None);
+    });
+}
+
+#[test]
+fn outcomes_are_paged_by_index_within_their_node() {
+    let at = [
+        (1, 0, 5),
+        (1, 1, 0),
+        (1, 1, 2),
+        (1, 1, u32::MAX),
+        (1, 2, 0),
+        (2, 1, 1),
+    ];
+    let batch = at.map(|(j, n, i)| put_outcome(task(j, n, i), plain(None)));
+    check(&[batch.into()], |store| {
+        let indexes = |from, limit| -> Vec<u32> {
+            let page = store.outcomes(JobId(1), 1, from, limit).unwrap();
+            page.iter().map(|(index, _)| *index).collect()
+        };
+        assert_eq!(indexes(0, 10), [0, 2, u32::MAX]);
+        assert_eq!(indexes(1, 1), [2]);
+        assert_eq!(indexes(3, 10), [u32::MAX]);
+    });
+}
+
+#[test]
+fn attempts_are_a_history() {
+    let (first, second) = (
+        attempt(1, 1, FailureKind::Trap),
+        attempt(2, 2, FailureKind::LostWorker),
+    );
+    let write =
+        |index, record: &AttemptRecord| Write::Attempt(task(1, 0, index), Box::new(record.clone()));
+    let batches = [
+        vec![write(3, &second)],
+        vec![write(3, &first), write(4, &first)],
+    ];
+    check(&batches, |store| {
+        assert_eq!(
+            store.attempts(task(1, 0, 3)).unwrap(),
+            [first.clone(), second.clone()]
+        );
+        assert_eq!(
+            store.attempts(task(1, 0, 4)).unwrap(),
+            std::slice::from_ref(&first)
+        );
+    });
+}
+
+#[test]
+fn recovery_gives_live_jobs_with_ends_and_open_attempts() {
+    let failed =
+        |index, number, kind| Write::Attempt(task(2, 0, index), Box::new(attempt(1, number, kind)));
+    let batch = [
+        put_job(1, JobState::Succeeded),
+        put_job(2, JobState::Running),
+        put_job(3, JobState::Stopping),
+        vec![
+            put_outcome(task(1, 0, 0), plain(None)),
+            put_outcome(task(2, 0, 0), plain(None)),
+            put_outcome(task(2, 0, 7), plain(Some(FailureKind::Expired))),
+            put_outcome(task(2, 4, 0), plain(Some(FailureKind::Cancelled))),
+            put_outcome(task(2, 4, 1), plain(None)),
+            Write::RemoveOutcome(task(2, 4, 1)),
+            failed(7, 1, FailureKind::ExitCode),
+            failed(8, 1, FailureKind::ExitCode),
+            failed(8, 2, FailureKind::LostExecutor),
+            failed(8, 5, FailureKind::LostWorker),
+            failed(9, 3, FailureKind::Trap),
+        ],
+    ]
+    .concat();
+    check(&[batch], |store| {
+        let jobs = store.recover().unwrap();
+        assert_eq!(
+            jobs.iter().map(|job| job.record.id.0).collect::<Vec<_>>(),
+            [2, 3]
+        );
+        let two = &jobs[0];
+        assert_eq!(two.record, job(2, JobState::Running));
+        assert_eq!(two.plan, plan());
+        let ended = [
+            (0, 0, RecordedEnd::Succeeded),
+            (0, 7, RecordedEnd::Failed),
+            (4, 0, RecordedEnd::Cancelled),
+        ];
+        assert_eq!(two.ended, ended);
+        let open = [
+            (
+                0,
+                8,
+                FailedAttempts {
+                    guest: 1,
+                    infrastructure: 2,
+                    last: 5,
+                },
+            ),
+            (
+                0,
+                9,
+                FailedAttempts {
+                    guest: 0,
+                    infrastructure: 0,
+                    last: 3,
+                },
+            ),
+        ];
+        assert_eq!(two.failed_attempts, open);
+        assert_eq!(store.recover_job(JobId(2)).unwrap().as_ref(), Some(two));
+        let one = store.recover_job(JobId(1)).unwrap().unwrap();
+        assert_eq!(one.ended, [(0, 0, RecordedEnd::Succeeded)]);
+    });
+}
+
+#[test]
+fn a_job_that_ended_lives_again_when_it_is_retried() {
+    let batches = [
+        put_job(1, JobState::Queued),
+        vec![Write::Job(Box::new(job(1, JobState::Failed)))],
+        vec![Write::Job(Box::new(job(1, JobState::Running)))],
+    ];
+    check(&batches[..2], |store| {
+        assert_eq!(store.recover().unwrap(), vec![])
+    });
+    check(&batches, |store| {
+        assert_eq!(store.recover().unwrap().len(), 1)
+    });
+}
+
+#[test]
+fn every_named_blob_is_found() {
+    let batch = [
+        put_job(1, JobState::Succeeded),
+        vec![
+            put_outcome(
+                task(1, 0, 0),
+                outcome(None, Some(StoredResult::Inline(vec![6]))),
+            ),
+            put_outcome(
+                task(1, 0, 1),
+                outcome(None, Some(StoredResult::Blob(blob(7)))),
+            ),
+            put_outcome(
+                task(1, 0, 2),
+                outcome(None, Some(StoredResult::Blob(blob(8)))),
+            ),
+            Write::RemoveOutcome(task(1, 0, 2)),
+            Write::Module(Box::new(module(9))),
+        ],
+    ]
+    .concat();
+    check(&[batch], |store| {
+        let want: HashSet<_> = [1, 2, 3, 4, 5, 7, 9].map(|byte| Digest([byte; 32])).into();
+        assert_eq!(store.named_blobs().unwrap(), want);
+    });
+}
