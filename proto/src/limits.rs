@@ -21,6 +21,40 @@ pub const MAX_LEASES_PER_WORKER: u32 = 8192;
 pub const MAX_BLOB_STREAMS: usize = 8;
 /// Bytes of a blob per read: bounds the memory of a transfer.
 pub const BLOB_CHUNK: usize = 256 << 10;
+/// A request or answer that opens a stream, or a join: nothing in it is long,
+/// and it is read from peers that may not have proved anything yet.
+pub const MAX_REQUEST: usize = 16 << 10;
+/// A connection's close reason: it must fit one datagram beside its frame.
+pub const MAX_CLOSE_REASON: usize = 512;
+/// Unread bytes per stream: enough for 100 MB/s at 10 ms.
+pub const STREAM_WINDOW: u32 = 1 << 20;
+/// Unread bytes per connection: more than all blob streams together can fill,
+/// so that slow readers of blobs never close the control stream's share.
+pub const CONNECTION_WINDOW: u32 = (MAX_BLOB_STREAMS as u32 + 2) * STREAM_WINDOW;
+/// The same before the peer has proved who it is.
+pub const UNPROVED_WINDOW: u32 = 64 << 10;
+/// Bytes sent and not yet acknowledged per connection: kept for resending.
+pub const SEND_WINDOW: u64 = 8 * MIB;
+/// Connection attempts that wait in the endpoint before a handshake begins,
+/// and the bytes that each and all of them may buffer.
+pub const MAX_INCOMING: usize = 1024;
+/// Bytes buffered for one waiting attempt.
+pub const INCOMING_BUFFER: u64 = 64 * KIB;
+/// Bytes buffered for all waiting attempts.
+pub const INCOMING_BUFFER_TOTAL: u64 = 8 * MIB;
+/// Connections that have not proved who they are yet, in all: each costs a
+/// handshake's memory and a signature.
+pub const MAX_PENDING: usize = 256;
+/// The same from one address: a host may run many workers, but they need not
+/// all connect within one handshake's time.
+pub const MAX_PENDING_PER_ADDRESS: usize = 32;
+/// Above this many pending connections an address must prove itself by a Retry.
+pub const RETRY_ABOVE_PENDING: usize = 64;
+/// Authenticated connections of workers to one primary.
+pub const MAX_CONNECTIONS: usize = 4096;
+/// Bytes of the sockets' buffers, as far as the system allows: a burst of a
+/// full window must not be dropped by the kernel.
+pub const SOCKET_BUFFER: usize = 4 << 20;
 /// Slots a worker may offer: above about 20,000 the address space of the
 /// sandboxes' reservations runs out.
 pub const MAX_SLOTS: u32 = 10_000;
@@ -33,6 +67,20 @@ pub const DEFAULT_STATUS_INTERVAL_MS: u64 = 1_000;
 pub const STATUS_INTERVAL_MS: std::ops::RangeInclusive<u64> = 50..=60_000;
 /// A worker silent for this many promised intervals is suspected.
 pub const SUSPECT_AFTER_INTERVALS: u64 = 3;
+/// A connection without any packet for this long is lost. Not above the lease.
+pub const IDLE_MS: u64 = 15_000;
+/// An idle connection sends a packet this often: two may be lost within the idle time.
+pub const KEEP_ALIVE_MS: u64 = 5_000;
+/// From the first packet to the end of the TLS handshake.
+pub const HANDSHAKE_MS: u64 = 3_000;
+/// From the TLS handshake to the first bytes of the control stream, or a request on a stream.
+pub const FIRST_FRAME_MS: u64 = 2_000;
+/// From the first to the last byte of a frame, read or written; a whole join.
+pub const FRAME_MS: u64 = 10_000;
+/// A blob of which no byte moves for this long is given up.
+pub const BLOB_STALL_MS: u64 = 60_000;
+/// The first and the longest wait between two attempts to reach the primary.
+pub const RECONNECT_MS: std::ops::RangeInclusive<u64> = 200..=10_000;
 /// A worker silent or disconnected for this long loses its leases.
 pub const DEFAULT_LEASE_MS: u64 = 15_000;
 
@@ -182,6 +230,10 @@ pub const MAX_DATA_SEGMENTS: u32 = 100_000;
 pub const DEFAULT_JOIN_TOKEN_MS: u64 = 3600 * 1000;
 /// The longest life of a join token.
 pub const MAX_JOIN_TOKEN_MS: u64 = 24 * 3600 * 1000;
+/// How far two machines' clocks may be apart: certificates begin that much earlier.
+pub const CLOCK_SKEW_MS: u64 = 3600 * 1000;
+/// The cluster's own certificate: ten years.
+pub const AUTHORITY_MS: u64 = 3650 * 24 * 3600 * 1000;
 /// A worker's certificate; renewed after two thirds of it.
 pub const WORKER_CERT_MS: u64 = 24 * 3600 * 1000;
 

@@ -1,11 +1,13 @@
 //! Messages between a primary and a worker, version 1, on the control stream.
 //!
-//! Blobs never travel here: they have streams of their own. Records on hot
+//! Blobs never travel here: they have streams of their own (see [`StreamRequest`]). Records on hot
 //! paths are tuples in CBOR; growing one of them needs a new protocol version.
 
+mod stream;
 mod to_primary;
 mod to_worker;
 
+pub use stream::*;
 pub use to_primary::*;
 pub use to_worker::*;
 
