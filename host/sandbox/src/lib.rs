@@ -1,1 +1,26 @@
-//! wasmhost-sandbox
+//! Runs one attempt of a task in a WebAssembly sandbox.
+//!
+//! Owns the engine and its settings, the linkers and their host interfaces, the
+//! bounds on a guest, and the naming of how it ended. Knows nothing of jobs,
+//! queues or the primary; grants nothing ambient: no files, no network, no
+//! environment but what the attempt carries.
+
+mod attempt;
+mod board;
+mod compile;
+mod engine;
+mod host;
+mod limits;
+mod outcome;
+mod program;
+mod run;
+mod state;
+mod text;
+mod ticker;
+mod wasi;
+
+pub use attempt::{Attempt, Controls, Finished, Reporter};
+pub use compile::{CompileError, compatibility, compile};
+pub use engine::SandboxError;
+pub use program::{LoadError, Program};
+pub use run::{Sandbox, SandboxOptions};

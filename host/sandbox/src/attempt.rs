@@ -1,0 +1,89 @@
+//! What the sandbox is given and what it gives back. Decides nothing.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::Notify;
+use wasmhost_proto::outcome::{Failure, Usage};
+use wasmhost_proto::status::Status;
+use wasmhost_proto::wire::AttemptLimits;
+use wasmhost_proto::{Lease, TaskId};
+
+/// One attempt to run.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// The task, for the guest's context.
+    pub task: TaskId,
+    /// The lease, for the guest's context.
+    pub lease: Lease,
+    /// The name of the task in its definition; also a command's argument 0.
+    pub name: String,
+    /// How many indexes the array has.
+    pub count: u32,
+    /// Arguments of a command after its name.
+    pub args: Vec<String>,
+    /// Environment of a command.
+    pub env: Vec<(String, String)>,
+    /// Bounds.
+    pub limits: AttemptLimits,
+    /// The task's input, or a command's standard input.
+    pub input: Vec<u8>,
+}
+
+/// The end of an attempt. Its store is gone by then.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Finished {
+    /// None on success.
+    pub failure: Option<Failure>,
+    /// The result, or a command's standard output, kept whatever its exit code.
+    pub output: Vec<u8>,
+    /// What it used.
+    pub usage: Usage,
+    /// All that it published.
+    pub status: Status,
+    /// Log text since the last report.
+    pub log: String,
+}
+
+/// Hears of a running attempt, on the thread that runs it. Must not block.
+pub trait Reporter {
+    /// The guest has been instantiated and is about to run.
+    fn started(&self);
+    /// Something was published: the whole status, and the log text since the
+    /// last report. At most one call each `STATUS_COALESCE_MS`.
+    fn published(&self, status: Status, log: String);
+}
+
+/// The handle that stops a running attempt. Clones are the same handle.
+#[derive(Clone, Debug, Default)]
+pub struct Controls(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    cancelled: AtomicBool,
+    killed: AtomicBool,
+    wake: Notify,
+}
+
+impl Controls {
+    /// Raises the flag that the guest may ask for.
+    pub fn cancel(&self) {
+        self.0.cancelled.store(true, Ordering::Release);
+    }
+
+    /// Ends the attempt at the guest's next tick or host call.
+    pub fn kill(&self) {
+        self.0.killed.store(true, Ordering::Release);
+        self.0.wake.notify_one();
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.0.cancelled.load(Ordering::Acquire)
+    }
+
+    /// Completes once [`Controls::kill`] was called, before or after this call.
+    pub(crate) async fn killed(&self) {
+        while !self.0.killed.load(Ordering::Acquire) {
+            self.0.wake.notified().await;
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The host's side of `wasmhost:task`, one file per interface.
+
+mod context;
+mod log;
+mod status;
+
+use crate::state::State;
+use wasmtime::component::{HasSelf, Linker};
+
+wasmtime::component::bindgen!({
+    world: "task",
+    path: "../../proto/wit",
+    imports: {
+        "wasmhost:task/status": trappable,
+        "wasmhost:task/log": trappable,
+    },
+    exports: { default: async },
+});
+
+/// Adds every interface of the world to `linker`.
+pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    Task::add_to_linker::<State, HasSelf<State>>(linker, |state| state)
+}
