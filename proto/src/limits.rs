@@ -17,6 +17,17 @@ pub const MAX_CBOR_DEPTH: usize = 32;
 pub const MAX_BATCH: usize = 1024;
 /// Leases that one worker may hold, running and unstarted together.
 pub const MAX_LEASES_PER_WORKER: u32 = 8192;
+/// Bytes of items in one assignment, roughly: several fit into one frame.
+pub const ASSIGN_BYTES: usize = 128 << 10;
+/// Tasks of one job handed out in a row while others of its priority wait.
+pub const FAIR_RUN: u32 = 64;
+/// Modules whose state on one worker the primary remembers, for its answers to
+/// people: a confused worker cannot fill the primary with digests.
+pub const MAX_WORKER_MODULES: usize = 1024;
+/// Jobs looked at to tell how many tasks are ahead of a waiting one.
+pub const MAX_QUEUE_SCAN: usize = 10_000;
+/// Bytes of unacknowledged outcomes above which a worker asks for no more work.
+pub const MAX_UNACKED_BYTES: usize = 64 << 20;
 /// Streams of blobs open at once on one connection.
 pub const MAX_BLOB_STREAMS: usize = 8;
 /// Bytes of a blob per read: bounds the memory of a transfer.
@@ -199,6 +210,16 @@ pub const DEFAULT_CANCEL_GRACE_MS: u64 = 2_000;
 pub const EPOCH_TICK_MS: u64 = 10;
 /// After an attempt's wall time the supervisor kills the executor itself.
 pub const EXECUTOR_KILL_MARGIN_MS: u64 = 2_000;
+/// After an attempt's wall time the primary itself tells its worker to stop it:
+/// well after the worker's own two lines of defence.
+pub const OVERRUN_MARGIN_MS: u64 = 30_000;
+/// Word that an attempt has started waits this long for others, and is not sent
+/// at all when the attempt ends before.
+pub const STARTED_COALESCE_MS: u64 = 20;
+/// Tries to get a module before the attempts that wait for it fail.
+pub const MODULE_TRIES: u32 = 5;
+/// The wait before the second try to get a module, doubled with each.
+pub const MODULE_BACKOFF_MS: u64 = 500;
 
 // Compiling, in a process of its own.
 

@@ -6,6 +6,8 @@
 //! threads or async: they are arguments and effects.
 
 pub mod clock;
+mod log;
 pub mod primary;
 pub mod record;
+mod rng;
 pub mod worker;

@@ -1,3 +1,209 @@
-//! The primary's state machine.
+//! The primary's state machine: jobs in, leases out, outcomes recorded once.
+//!
+//! Cut by table: `jobs` and their `nodes`, the `queue` of what can be handed out,
+//! `workers`, the `leases` between them, `timers`, and `persist` for what is on its
+//! way to the store. `dispatch` hands out, `view` answers, `check` holds what must
+//! always be true. Reads no clock and does no IO.
+
+mod check;
+mod dispatch;
 mod event;
+mod jobs;
+mod leases;
+mod nodes;
+mod persist;
+mod queue;
+mod ranges;
+mod timers;
+pub mod view;
+mod waits;
+mod workers;
+
 pub use event::*;
+pub use view::{LiveTask, Totals};
+
+use crate::clock::{Mono, Now};
+use crate::record::{RecoveredJob, WorkerRecord};
+use crate::rng::Rng;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use timers::{Timer, Timers};
+use wasmhost_proto::limits::{DEFAULT_CANCEL_GRACE_MS, DEFAULT_LEASE_MS};
+use wasmhost_proto::{JobId, TaskId, WorkerId};
+
+/// What an operator may set.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PrimaryConfig {
+    /// A worker silent for this long loses its leases, milliseconds.
+    pub lease_ms: u64,
+    /// From the cancel flag to the kill when a request says nothing, milliseconds.
+    pub cancel_grace_ms: u64,
+    /// After a restart, jobs that had started wait this long for workers that were
+    /// connected before it, milliseconds.
+    pub recovery_grace_ms: u64,
+}
+
+impl Default for PrimaryConfig {
+    fn default() -> PrimaryConfig {
+        PrimaryConfig {
+            lease_ms: DEFAULT_LEASE_MS,
+            cancel_grace_ms: DEFAULT_CANCEL_GRACE_MS,
+            recovery_grace_ms: DEFAULT_LEASE_MS,
+        }
+    }
+}
+
+/// The primary.
+///
+/// Call [`handle`](Primary::handle) with each event, or with several that are at
+/// hand, then [`poll_effect`](Primary::poll_effect) until there is none, then wait
+/// for the next event or for [`next_timeout`](Primary::next_timeout). A new primary
+/// may have effects before its first event.
+#[derive(Clone, Debug)]
+pub struct Primary {
+    config: PrimaryConfig,
+    term: u64,
+    rng: Rng,
+    last_job: JobId,
+    jobs: BTreeMap<JobId, jobs::Job>,
+    /// Live jobs by their idempotency keys.
+    keys: BTreeMap<String, JobId>,
+    leases: BTreeMap<TaskId, leases::Leased>,
+    queue: queue::Queue,
+    workers: BTreeMap<WorkerId, workers::Worker>,
+    sessions: BTreeMap<SessionId, WorkerId>,
+    /// Workers that could be given work.
+    hungry: BTreeSet<WorkerId>,
+    /// Workers from before a restart that have not come back.
+    awaited: BTreeSet<WorkerId>,
+    timers: Timers,
+    persist: persist::Persist,
+    /// Tasks of live jobs that have not ended.
+    open_tasks: u64,
+    running_tasks: u64,
+    effects: VecDeque<Effect>,
+    /// Jobs that this event has changed.
+    touched: BTreeSet<JobId>,
+    jobs_changed: BTreeSet<JobId>,
+    workers_changed: BTreeSet<WorkerId>,
+}
+
+impl Primary {
+    /// A primary of `term`, above all terms before it, over what the store holds:
+    /// its live jobs and its workers.
+    pub fn new(
+        config: PrimaryConfig,
+        term: u64,
+        seed: u64,
+        now: Now,
+        jobs: Vec<RecoveredJob>,
+        workers: Vec<WorkerRecord>,
+    ) -> Primary {
+        // Ids of jobs that have ended are unknown here; those of the past seconds
+        // cannot come again when we begin with the next second.
+        let next_second = JobId::floor_at(now.wall.0 + 1000);
+        let awaited = workers.iter().filter(|w| w.connected).map(|w| w.id);
+        let mut primary = Primary {
+            config,
+            term,
+            rng: Rng::new(seed),
+            last_job: JobId(next_second.0.saturating_sub(1)),
+            jobs: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            leases: BTreeMap::new(),
+            queue: queue::Queue::default(),
+            awaited: awaited.collect(),
+            workers: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            hungry: BTreeSet::new(),
+            timers: Timers::default(),
+            persist: persist::Persist::default(),
+            open_tasks: 0,
+            running_tasks: 0,
+            effects: VecDeque::new(),
+            touched: BTreeSet::new(),
+            jobs_changed: BTreeSet::new(),
+            workers_changed: BTreeSet::new(),
+        };
+        for record in workers {
+            let worker = workers::Worker::new(record.name, record.draining, record.connected);
+            primary.workers.insert(record.id, worker);
+        }
+        if !primary.awaited.is_empty() {
+            let until = now.mono.after(config.recovery_grace_ms);
+            primary.timers.set(until, Timer::RecoveryOver);
+        }
+        for job in jobs {
+            primary.recover(now, job);
+        }
+        primary.finish(now);
+        primary
+    }
+
+    /// Takes one event in.
+    pub fn handle(&mut self, now: Now, event: Event) {
+        match event {
+            Event::Submit {
+                request,
+                plan,
+                idempotency_key,
+            } => {
+                self.submit(now, request, plan, idempotency_key);
+            }
+            Event::Cancel {
+                request,
+                job,
+                grace_ms,
+            } => self.cancel(now, request, job, grace_ms),
+            Event::Retry { request, job } => self.retry(now, request, *job),
+            Event::Drain {
+                request,
+                worker,
+                on,
+            } => self.drain(now, request, worker, on),
+            Event::Connected { session, worker } => self.connected(now, session, worker),
+            Event::Frame { session, messages } => self.frame(now, session, messages),
+            Event::Disconnected { session } => self.disconnected(now, session),
+            Event::Persisted { seq } => self.persisted(seq),
+            Event::Gathered { job, node, result } => self.gathered(now, job, node, result),
+            Event::Timeout => {}
+        }
+        while let Some(timer) = self.timers.pop_due(now.mono) {
+            match timer {
+                Timer::Retry(task) => self.retry_due(task),
+                Timer::QueueLimit(job) | Timer::TotalLimit(job) => self.expire(now, job, timer),
+                Timer::Worker(worker) => self.look_at(now, worker),
+                Timer::RecoveryOver => self.recovery_over(now),
+            }
+        }
+        self.finish(now);
+    }
+
+    /// Leaves everything in a known state after an event.
+    fn finish(&mut self, now: Now) {
+        self.settle(now);
+        self.dispatch();
+        self.flush();
+        #[cfg(debug_assertions)]
+        self.check_if_small();
+    }
+
+    /// What is to be done next, in order; none when nothing is.
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        if let Some(effect) = self.effects.pop_front() {
+            return Some(effect);
+        }
+        if let Some(job) = self.jobs_changed.pop_first() {
+            return Some(Effect::JobChanged(job));
+        }
+        self.workers_changed.pop_first().map(Effect::WorkerChanged)
+    }
+
+    /// When to call [`handle`](Primary::handle) with [`Event::Timeout`] at the latest.
+    pub fn next_timeout(&self) -> Option<Mono> {
+        self.timers.next()
+    }
+
+    fn reply(&mut self, request: RequestId, reply: Result<Reply, Refusal>) {
+        self.effects.push_back(Effect::Reply { request, reply });
+    }
+}

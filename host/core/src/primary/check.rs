@@ -1,0 +1,177 @@
+//! What must be true of all tables after every event. Runs in debug builds
+//! while the tables are small, and in simulation.
+
+use super::Primary;
+use super::nodes::ended;
+use wasmhost_proto::TaskId;
+
+/// Tables up to here are checked after every event of a debug build.
+#[cfg(debug_assertions)]
+const SMALL: usize = 256;
+
+macro_rules! ensure {
+    ($cond:expr, $($why:tt)+) => {
+        if !$cond {
+            return Err(format!($($why)+));
+        }
+    };
+}
+
+impl Primary {
+    #[cfg(debug_assertions)]
+    pub(super) fn check_if_small(&self) {
+        if self.jobs.len() + self.leases.len() + self.workers.len() <= SMALL
+            && let Err(why) = self.check()
+        {
+            panic!("the primary's tables disagree: {why}");
+        }
+    }
+
+    /// Compares the tables with each other.
+    ///
+    /// # Errors
+    /// What disagrees.
+    pub fn check(&self) -> Result<(), String> {
+        self.check_jobs()?;
+        self.check_leases()?;
+        self.check_workers()
+    }
+
+    fn check_jobs(&self) -> Result<(), String> {
+        let (mut open, mut ready) = (0, 0);
+        for (id, job) in &self.jobs {
+            let record = &job.record;
+            ensure!(record.id == *id, "{id} is recorded as {}", record.id);
+            let leased = self.leases_of(*id).count() as u32;
+            ensure!(
+                job.leased == leased,
+                "{id} counts {} of {leased} leases",
+                job.leased
+            );
+            let mut sum = 0;
+            for (n, (node, counts)) in job.nodes.iter().zip(&record.node_counts).enumerate() {
+                let here = node.unleased() + u64::from(node.leased) + ended(counts);
+                ensure!(
+                    here == counts.total,
+                    "{id}.{n} has {here} of {} tasks",
+                    counts.total
+                );
+                ensure!(
+                    node.running <= node.leased,
+                    "{id}.{n} runs more than it leased"
+                );
+                for index in node.backing_off.keys() {
+                    ensure!(
+                        !node.waiting.contains(*index),
+                        "{id}.{n}.{index} waits twice"
+                    );
+                }
+                sum += counts.total;
+            }
+            let total = record.counts.total;
+            ensure!(sum == total, "{id} has {total} tasks, its nodes {sum}");
+            open += total - ended(&record.counts);
+            if record.state.is_final() {
+                let over = ended(&record.counts) == total;
+                ensure!(over && record.ended.is_some(), "{id} ended with open tasks");
+            }
+            let in_queue = self.queue.ready_of(*id);
+            ensure!(
+                in_queue == job.ready(),
+                "{id} has {} ready, queue {in_queue}",
+                job.ready()
+            );
+            ready += in_queue;
+            if let Some(key) = &record.idempotency_key {
+                ensure!(self.keys.contains_key(key), "{id} lost its idempotency key");
+            }
+        }
+        ensure!(
+            open == self.open_tasks,
+            "{open} tasks are open, {} counted",
+            self.open_tasks
+        );
+        ensure!(
+            ready == self.queue.ready(),
+            "{ready} tasks are ready, not {}",
+            self.queue.ready()
+        );
+        ensure!(
+            self.keys.len() <= self.jobs.len(),
+            "an idempotency key outlived its job"
+        );
+        Ok(())
+    }
+
+    fn check_leases(&self) -> Result<(), String> {
+        let mut running = 0;
+        for (task, leased) in &self.leases {
+            running += u64::from(leased.running_since.is_some());
+            let TaskId { job, node, index } = *task;
+            let holder = self.workers.get(&leased.worker);
+            let holds = holder.is_some_and(|w| w.leases.contains(task));
+            ensure!(holds, "{task} is leased to a worker that does not know it");
+            let node = self
+                .jobs
+                .get(&job)
+                .and_then(|job| job.nodes.get(usize::from(node)));
+            let elsewhere = node.is_none_or(|node| node.is_unleased(index));
+            ensure!(!elsewhere, "{task} is leased and waits, or its job is gone");
+            ensure!(
+                leased.lease.term <= self.term,
+                "{task} is leased from the future"
+            );
+        }
+        ensure!(
+            running == self.running_tasks,
+            "{running} run, {} counted",
+            self.running_tasks
+        );
+        Ok(())
+    }
+
+    fn check_workers(&self) -> Result<(), String> {
+        let mut leases = 0;
+        for (id, worker) in &self.workers {
+            let name = &worker.name;
+            leases += worker.leases.len();
+            let mut running = 0;
+            for task in &worker.leases {
+                let leased = self.leases.get(task).filter(|l| l.worker == *id);
+                ensure!(leased.is_some(), "'{name}' has {task} without a lease");
+                running += u32::from(leased.is_some_and(|l| l.running_since.is_some()));
+            }
+            ensure!(
+                worker.running == running,
+                "'{name}' counts {} running",
+                worker.running
+            );
+            if let Some(session) = worker.session {
+                let known = self.sessions.get(&session.id) == Some(id);
+                ensure!(known, "'{name}' has an unknown session");
+            } else {
+                ensure!(
+                    worker.prepared.is_empty(),
+                    "'{name}' is prepared without a session"
+                );
+            }
+            let hungry = worker.takes_work() && worker.request.want > 0;
+            let listed = self.hungry.contains(id);
+            ensure!(
+                hungry == listed,
+                "'{name}' wants {} and is listed {listed}",
+                worker.request.want
+            );
+        }
+        ensure!(
+            leases == self.leases.len(),
+            "{leases} leases on workers, {}",
+            self.leases.len()
+        );
+        ensure!(
+            self.sessions.values().all(|w| self.workers.contains_key(w)),
+            "a session without a worker"
+        );
+        Ok(())
+    }
+}

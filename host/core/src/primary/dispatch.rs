@@ -1,0 +1,243 @@
+//! Hands waiting tasks to workers that ask, and takes unstarted ones back for
+//! workers that idle.
+
+use super::Primary;
+use super::workers::{TakeBack, Worker};
+use wasmhost_proto::input::{Array, Input, Item};
+use wasmhost_proto::limits::{ASSIGN_BYTES, FAIR_RUN, MAX_LEASES_PER_WORKER};
+use wasmhost_proto::plan::{JobPlan, NodeInput};
+use wasmhost_proto::wire::{AssignRun, NodeSpec, RunItem, ToWorker};
+use wasmhost_proto::{JobId, Lease, NodeIndex, TaskId, WorkerId};
+
+impl Worker {
+    /// Its leases have changed: it may have something to give back again.
+    pub(super) fn take_back_again(&mut self) {
+        if self.take_back == TakeBack::Empty {
+            self.take_back = TakeBack::Idle;
+        }
+    }
+
+    fn room(&self) -> u32 {
+        let room = MAX_LEASES_PER_WORKER.saturating_sub(self.leases.len() as u32);
+        self.request.want.min(room)
+    }
+}
+
+impl Primary {
+    /// Free slots are served first, in proportion when there is not enough for
+    /// all; then queues are filled, no worker's with more than its share.
+    pub(super) fn dispatch(&mut self) {
+        if self.queue.ready() > 0 && !self.hungry.is_empty() {
+            let hungry: Vec<WorkerId> = self.hungry.iter().copied().collect();
+            self.share(&hungry, |w| w.request.free_slots.min(w.room()), u64::MAX);
+            if self.queue.ready() > 0 {
+                let takers = self.workers.values().filter(|w| w.takes_work()).count();
+                let fair = self.queue.ready().div_ceil(takers.max(1) as u64);
+                self.share(&hungry, Worker::room, fair);
+            }
+        }
+        if self.queue.ready() == 0 && self.leases.len() as u64 > self.running_tasks {
+            self.rebalance();
+        }
+    }
+
+    fn share(&mut self, workers: &[WorkerId], need: impl Fn(&Worker) -> u32, most: u64) {
+        let needs = |p: &Primary, id| p.workers.get(id).map_or(0, |w| u64::from(need(w)));
+        let total: u64 = workers.iter().map(|id| needs(self, id)).sum();
+        let ready = self.queue.ready();
+        for id in workers {
+            let need = needs(self, id);
+            let share = match ready >= total {
+                true => need,
+                false => (ready * need).div_ceil(total.max(1)),
+            };
+            self.give(*id, share.min(most));
+        }
+    }
+
+    /// Leases up to `count` tasks to a worker.
+    fn give(&mut self, worker: WorkerId, count: u64) {
+        let mut left = count.min(u64::from(MAX_LEASES_PER_WORKER)) as u32;
+        let (mut runs, mut bytes) = (Vec::new(), 0);
+        while left > 0 {
+            let Some((job, contended)) = self.queue.head() else {
+                break;
+            };
+            let most = if contended { left.min(FAIR_RUN) } else { left };
+            let Some((run, run_bytes)) = self.take_run(worker, job, most) else {
+                break;
+            };
+            let given = run.items.len() as u32;
+            left -= given;
+            self.queue.charge(job, u64::from(given));
+            self.prepare(worker, run.job, run.node);
+            runs.push(run);
+            bytes += run_bytes;
+            if bytes > ASSIGN_BYTES {
+                self.send(worker, ToWorker::Assign(std::mem::take(&mut runs)));
+                bytes = 0;
+            }
+        }
+        if !runs.is_empty() {
+            self.send(worker, ToWorker::Assign(runs));
+        }
+        self.refresh_hunger(worker);
+    }
+
+    /// Leases the job's next consecutive tasks. With the run's size on the wire, roughly.
+    fn take_run(&mut self, worker: WorkerId, id: JobId, most: u32) -> Option<(AssignRun, usize)> {
+        let job = self.jobs.get_mut(&id)?;
+        let at = job.nodes.iter().position(|n| n.ready() > 0)?;
+        let array = &job.plan.nodes[at].array;
+        let node = &mut job.nodes[at];
+        let (most, mut bytes) = fitting(array, node.waiting.first()?, most);
+        let (indexes, attempt) = node.take_run(most)?;
+        let items: Vec<RunItem> = indexes.clone().map(|i| run_item(array, i)).collect();
+        bytes += 32;
+        let ready = job.ready();
+        let lease = Lease {
+            term: self.term,
+            attempt,
+        };
+        let node = at as NodeIndex;
+        let first = indexes.start;
+        for index in indexes {
+            self.lease(
+                TaskId {
+                    job: id,
+                    node,
+                    index,
+                },
+                worker,
+                lease,
+            );
+        }
+        self.queue
+            .update(id, self.jobs.get(&id)?.record.priority, ready);
+        let taken = items.len() as u32;
+        if let Some(w) = self.workers.get_mut(&worker) {
+            w.request.want = w.request.want.saturating_sub(taken);
+            w.request.free_slots = w.request.free_slots.saturating_sub(taken);
+            w.take_back_again();
+        }
+        self.workers_changed.insert(worker);
+        self.jobs_changed.insert(id);
+        let run = AssignRun {
+            job: id,
+            node,
+            lease,
+            first,
+            items,
+        };
+        Some((run, bytes))
+    }
+
+    /// Tells a worker of a node, once per session.
+    fn prepare(&mut self, worker: WorkerId, id: JobId, node: NodeIndex) {
+        let (Some(w), Some(job)) = (self.workers.get_mut(&worker), self.jobs.get_mut(&id)) else {
+            return;
+        };
+        if !w.prepared.insert((id, node)) {
+            return;
+        }
+        job.told.insert(worker);
+        let spec = node_spec(id, node, &job.plan, &job.record.gathered);
+        self.send(worker, ToWorker::Prepare(Box::new(spec)));
+    }
+
+    /// Asks the worker with most that it cannot start for half of it, when another idles.
+    fn rebalance(&mut self) {
+        let idle = |id: &&WorkerId| {
+            let worker = self.workers.get(id);
+            worker.is_some_and(|w| w.request.free_slots > 0 && w.excess() == 0)
+        };
+        let Some(idle) = self.hungry.iter().find(idle).copied() else {
+            return;
+        };
+        let under_way = |w: &Worker| w.take_back == TakeBack::Asked;
+        if self.workers.values().any(under_way) {
+            return;
+        }
+        let willing = |w: &Worker| w.registered().is_some() && w.take_back == TakeBack::Idle;
+        let full = self
+            .workers
+            .iter()
+            .filter(|(id, w)| **id != idle && willing(w));
+        let Some((id, excess)) = full.map(|(id, w)| (*id, w.excess())).max_by_key(|f| f.1) else {
+            return;
+        };
+        if excess > 0 {
+            if let Some(worker) = self.workers.get_mut(&id) {
+                worker.take_back = TakeBack::Asked;
+            }
+            let max = excess.div_ceil(2);
+            self.send(id, ToWorker::TakeBack { max });
+        }
+    }
+}
+
+/// How many of `most` indexes from the start of a run fit into one message, and their size.
+fn fitting(array: &Array, run: std::ops::Range<u32>, most: u32) -> (u32, usize) {
+    let Array::Items(items) = array else {
+        return (most, most as usize * 6);
+    };
+    let (mut count, mut bytes) = (0, 0);
+    for index in run.take(most as usize) {
+        let size = match items.get(index as usize) {
+            Some(Item::Json(text)) => text.len() + 16,
+            Some(Item::File { path, .. }) => path.len() + 80,
+            None => 0,
+        };
+        if count > 0 && bytes + size > ASSIGN_BYTES {
+            break;
+        }
+        (count, bytes) = (count + 1, bytes + size);
+    }
+    (count, bytes)
+}
+
+fn run_item(array: &Array, index: u32) -> RunItem {
+    match array {
+        Array::Single => RunItem::Null(()),
+        Array::Range { start, step, .. } => {
+            RunItem::Number(start.saturating_add(step.saturating_mul(i64::from(index))))
+        }
+        Array::Items(items) => match items.get(index as usize) {
+            Some(item) => RunItem::Item(item.clone()),
+            None => RunItem::Null(()),
+        },
+    }
+}
+
+fn node_spec(
+    job: JobId,
+    node: NodeIndex,
+    plan: &JobPlan,
+    gathered: &[(NodeIndex, wasmhost_proto::input::BlobRef)],
+) -> NodeSpec {
+    let of = &plan.nodes[usize::from(node)];
+    let input = match &of.input {
+        NodeInput::Given(input) => input.clone(),
+        NodeInput::Gather(_) => {
+            let blob = gathered
+                .iter()
+                .find(|(n, _)| *n == node)
+                .map(|(_, b)| b.clone());
+            // A node is ready only when its input is there.
+            blob.map_or(Input::Bytes(Vec::new()), Input::Blob)
+        }
+    };
+    NodeSpec {
+        job,
+        node,
+        name: of.name.clone(),
+        count: of.array.count(),
+        module: of.module,
+        module_len: of.module_len,
+        kind: of.kind,
+        input,
+        args: of.args.clone(),
+        env: of.env.clone(),
+        limits: of.limits,
+    }
+}

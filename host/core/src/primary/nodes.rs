@@ -1,0 +1,113 @@
+//! One node of a live job: which of its tasks wait, and what has failed before.
+//!
+//! A task is in exactly one place: waiting, backing off, leased, or ended. Ended
+//! tasks leave no trace here: they are the ones in no other place.
+
+use super::ranges::Ranges;
+use crate::clock::Mono;
+use crate::record::{FailedAttempts, RecordedEnd};
+use std::collections::BTreeMap;
+use wasmhost_proto::api::Counts;
+use wasmhost_proto::outcome::FailureKind;
+
+/// What keeps a node from handing out tasks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum NodeState {
+    /// Nodes before it have not ended, or their end is not durable yet.
+    Blocked,
+    /// Its input is being put together.
+    Gathering,
+    /// Nothing.
+    Ready,
+}
+
+/// A failed task on its way to the next attempt.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Backoff {
+    pub(super) due: Mono,
+    /// Which retry this is, and of how many.
+    pub(super) retry: (u32, u32),
+    pub(super) kind: FailureKind,
+    pub(super) message: String,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub(super) state: NodeState,
+    pub(super) waiting: Ranges,
+    pub(super) backing_off: BTreeMap<u32, Backoff>,
+    /// Failed attempts of tasks that have not ended.
+    pub(super) failed: BTreeMap<u32, FailedAttempts>,
+    pub(super) leased: u32,
+    pub(super) running: u32,
+}
+
+impl Node {
+    pub(super) fn new(count: u32) -> Node {
+        Node {
+            state: NodeState::Blocked,
+            waiting: Ranges::below(count),
+            backing_off: BTreeMap::new(),
+            failed: BTreeMap::new(),
+            leased: 0,
+            running: 0,
+        }
+    }
+
+    /// Tasks that could be handed out now.
+    pub(super) fn ready(&self) -> u64 {
+        match self.state {
+            NodeState::Ready => self.waiting.len(),
+            NodeState::Blocked | NodeState::Gathering => 0,
+        }
+    }
+
+    /// Tasks that have not ended and are on no worker.
+    pub(super) fn unleased(&self) -> u64 {
+        self.waiting.len() + self.backing_off.len() as u64
+    }
+
+    /// Tasks that have not ended and do not run.
+    pub(super) fn not_running(&self) -> u64 {
+        self.unleased() + u64::from(self.leased - self.running)
+    }
+
+    pub(super) fn is_unleased(&self, index: u32) -> bool {
+        self.waiting.contains(index) || self.backing_off.contains_key(&index)
+    }
+
+    /// The number of the task's next attempt.
+    pub(super) fn next_attempt(&self, index: u32) -> u32 {
+        self.failed.get(&index).map_or(0, |f| f.last) + 1
+    }
+
+    /// Takes up to `max` consecutive waiting tasks with one attempt number.
+    pub(super) fn take_run(&mut self, max: u32) -> Option<(std::ops::Range<u32>, u32)> {
+        let first = self.waiting.first()?;
+        let attempt = self.next_attempt(first.start);
+        let mut end = first.end.min(first.start.saturating_add(max));
+        if !self.failed.is_empty() {
+            let same = |index: &u32| self.next_attempt(*index) == attempt;
+            end = first.start + (first.start..end).take_while(same).count() as u32;
+        }
+        let run = self.waiting.take_first(end - first.start)?;
+        Some((run, attempt))
+    }
+
+    /// Applies a recorded end found at recovery.
+    pub(super) fn recover_end(&mut self, counts: &mut Counts, index: u32, end: RecordedEnd) {
+        if self.waiting.remove(index) {
+            self.failed.remove(&index);
+            match end {
+                RecordedEnd::Succeeded => counts.succeeded += 1,
+                RecordedEnd::Failed => counts.failed += 1,
+                RecordedEnd::Cancelled => counts.cancelled += 1,
+            }
+        }
+    }
+}
+
+/// Tasks that have ended.
+pub(super) fn ended(counts: &Counts) -> u64 {
+    counts.succeeded + counts.failed + counts.cancelled
+}

@@ -1,0 +1,135 @@
+//! What is on its way to the store, and what waits for it. One batch per event
+//! at most; nothing is promised before the batch that holds it is durable.
+
+use super::{Effect, Primary, Refusal, Reply, RequestId};
+use crate::record::{JobRecord, Write};
+use std::collections::{BTreeSet, VecDeque};
+use wasmhost_proto::wire::ToWorker;
+use wasmhost_proto::{JobId, TaskId, WorkerId};
+
+/// What waits for durability.
+#[derive(Clone, Debug)]
+pub(super) enum After {
+    Reply(RequestId, Result<Reply, Refusal>),
+    Ack {
+        worker: WorkerId,
+        incarnation: u64,
+        batch: u64,
+    },
+}
+
+#[derive(Clone, Debug)]
+struct Pending {
+    seq: u64,
+    jobs: Vec<JobRecord>,
+    ended: Vec<TaskId>,
+    after: Vec<After>,
+}
+
+/// The batch being filled by the current event, and those under way.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Persist {
+    seq: u64,
+    writes: Vec<Write>,
+    dirty: BTreeSet<JobId>,
+    after: Vec<After>,
+    pending: VecDeque<Pending>,
+}
+
+impl Persist {
+    pub(super) fn write(&mut self, write: Write) {
+        self.writes.push(write);
+    }
+
+    /// The job's record is part of this event's batch.
+    pub(super) fn job(&mut self, job: JobId) {
+        self.dirty.insert(job);
+    }
+
+    /// Done once this event's batch and all earlier ones are durable.
+    pub(super) fn after(&mut self, after: After) {
+        self.after.push(after);
+    }
+
+    /// Whether the task's recorded end is still on its way to the store.
+    pub(super) fn is_ending(&self, task: TaskId) -> bool {
+        self.pending.iter().any(|p| p.ended.contains(&task))
+    }
+}
+
+impl Primary {
+    /// Closes this event's batch.
+    pub(super) fn flush(&mut self) {
+        let mut writes = std::mem::take(&mut self.persist.writes);
+        let after = std::mem::take(&mut self.persist.after);
+        let dirty = std::mem::take(&mut self.persist.dirty);
+        let jobs: Vec<JobRecord> = dirty
+            .iter()
+            .filter_map(|id| Some(self.jobs.get(id)?.record.clone()))
+            .collect();
+        if writes.is_empty() && jobs.is_empty() {
+            match self.persist.pending.back_mut() {
+                Some(last) => last.after.extend(after),
+                None => after.into_iter().for_each(|a| self.promise(a)),
+            }
+            return;
+        }
+        let ended = writes.iter().filter_map(|write| match write {
+            Write::Outcome(task, _) => Some(*task),
+            _ => None,
+        });
+        let ended = ended.collect();
+        writes.extend(jobs.iter().cloned().map(|job| Write::Job(Box::new(job))));
+        self.persist.seq += 1;
+        let seq = self.persist.seq;
+        self.persist.pending.push_back(Pending {
+            seq,
+            jobs,
+            ended,
+            after,
+        });
+        self.effects.push_back(Effect::Persist { seq, writes });
+    }
+
+    /// Everything up to `seq` is durable.
+    pub(super) fn persisted(&mut self, seq: u64) {
+        while self.persist.pending.front().is_some_and(|p| p.seq <= seq) {
+            let Some(batch) = self.persist.pending.pop_front() else {
+                return;
+            };
+            batch.after.into_iter().for_each(|a| self.promise(a));
+            for record in batch.jobs {
+                let id = record.id;
+                let Some(job) = self.jobs.get_mut(&id) else {
+                    continue;
+                };
+                let ended = record.state.is_final();
+                job.durable = Some(record);
+                self.jobs_changed.insert(id);
+                if ended {
+                    self.evict(id);
+                } else {
+                    self.advance(id);
+                }
+            }
+        }
+    }
+
+    fn promise(&mut self, after: After) {
+        match after {
+            After::Reply(request, reply) => {
+                self.effects.push_back(Effect::Reply { request, reply })
+            }
+            After::Ack {
+                worker,
+                incarnation,
+                batch,
+            } => {
+                let current = self.workers.get(&worker);
+                if current.is_some_and(|w| w.incarnation == Some(incarnation)) {
+                    self.send(worker, ToWorker::Ack { batch });
+                }
+            }
+        }
+    }
+}

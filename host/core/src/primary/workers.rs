@@ -1,0 +1,414 @@
+//! Workers: sessions, registration, liveness, drain.
+
+use super::persist::After;
+use super::timers::Timer;
+use super::{Effect, Primary, Refusal, Reply, RequestId, SessionId};
+use crate::clock::{Mono, Now};
+use crate::record::{WorkerRecord, Write};
+use std::collections::{BTreeMap, BTreeSet};
+use wasmhost_proto::limits::{
+    DEFAULT_STATUS_INTERVAL_MS, MAX_NAME, MAX_SLOTS, MAX_WORKER_MODULES, STATUS_INTERVAL_MS,
+    SUSPECT_AFTER_INTERVALS,
+};
+use wasmhost_proto::wire::{Load, ModuleState, Register, ToPrimary, ToWorker, WorkRequest};
+use wasmhost_proto::{Digest, JobId, NodeIndex, TaskId, Timestamp, WorkerId};
+
+/// An authenticated connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Session {
+    pub(super) id: SessionId,
+    /// Its `Register` was accepted.
+    pub(super) registered: bool,
+    pub(super) since: Timestamp,
+}
+
+/// A take-back of unstarted leases.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) enum TakeBack {
+    /// May be asked.
+    #[default]
+    Idle,
+    /// Was asked and has not answered.
+    Asked,
+    /// Had nothing to give; asked again once its leases have changed.
+    Empty,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Worker {
+    pub(super) name: String,
+    pub(super) version: String,
+    pub(super) slots: u32,
+    pub(super) draining: bool,
+    pub(super) session: Option<Session>,
+    pub(super) incarnation: Option<u64>,
+    /// The highest outcome batch of this incarnation that was taken in.
+    pub(super) batch: u64,
+    pub(super) leases: BTreeSet<TaskId>,
+    pub(super) running: u32,
+    pub(super) completed: u64,
+    pub(super) load: Load,
+    /// The newest request, less what was handed out since.
+    pub(super) request: WorkRequest,
+    /// When it was last heard; none when it never was by this primary.
+    pub(super) heard: Option<Mono>,
+    pub(super) suspect: bool,
+    pub(super) take_back: TakeBack,
+    /// Nodes that it was told of in this session.
+    pub(super) prepared: BTreeSet<(JobId, NodeIndex)>,
+    pub(super) modules: BTreeMap<Digest, ModuleState>,
+    /// Whether its record says that it is connected.
+    recorded: bool,
+    /// Whether its timer is set.
+    watched: bool,
+}
+
+const NO_REQUEST: WorkRequest = WorkRequest {
+    want: 0,
+    free_slots: 0,
+    status_interval_ms: DEFAULT_STATUS_INTERVAL_MS,
+};
+
+impl Worker {
+    pub(super) fn new(name: String, draining: bool, recorded: bool) -> Worker {
+        Worker {
+            name,
+            version: String::new(),
+            slots: 0,
+            draining,
+            session: None,
+            incarnation: None,
+            batch: 0,
+            leases: BTreeSet::new(),
+            running: 0,
+            completed: 0,
+            load: Load::default(),
+            request: NO_REQUEST,
+            heard: None,
+            suspect: false,
+            take_back: TakeBack::Idle,
+            prepared: BTreeSet::new(),
+            modules: BTreeMap::new(),
+            recorded,
+            watched: false,
+        }
+    }
+
+    pub(super) fn registered(&self) -> Option<SessionId> {
+        self.session.filter(|s| s.registered).map(|s| s.id)
+    }
+
+    /// Whether it may be given work.
+    pub(super) fn takes_work(&self) -> bool {
+        self.registered().is_some() && !self.draining && !self.suspect
+    }
+
+    /// Leases that it has not started.
+    pub(super) fn unstarted(&self) -> u32 {
+        self.leases.len() as u32 - self.running
+    }
+
+    /// Leases that it could not start even if all its slots were free.
+    pub(super) fn excess(&self) -> u32 {
+        (self.leases.len() as u32).saturating_sub(self.slots.max(self.running))
+    }
+
+    fn suspect_after_ms(&self) -> u64 {
+        SUSPECT_AFTER_INTERVALS * self.request.status_interval_ms
+    }
+
+    fn end_session(&mut self) {
+        self.session = None;
+        self.request = WorkRequest {
+            status_interval_ms: self.request.status_interval_ms,
+            ..NO_REQUEST
+        };
+        self.suspect = false;
+        self.take_back = TakeBack::Idle;
+        self.prepared.clear();
+        self.modules.clear();
+    }
+
+    fn record(&mut self, id: WorkerId, connected: bool, now: Now) -> Write {
+        self.recorded = connected;
+        Write::Worker(WorkerRecord {
+            id,
+            name: self.name.clone(),
+            connected,
+            draining: self.draining,
+            seen: now.wall,
+        })
+    }
+}
+
+impl Primary {
+    pub(super) fn connected(&mut self, now: Now, session: SessionId, id: WorkerId) {
+        if let Some(old) = self.workers.get(&id).and_then(|w| w.session) {
+            self.close(
+                old.id,
+                "superseded by a newer connection of the same worker",
+            );
+        }
+        let worker = self.workers.entry(id);
+        let worker = worker.or_insert_with(|| Worker::new(id.to_string(), false, false));
+        worker.session = Some(Session {
+            id: session,
+            registered: false,
+            since: now.wall,
+        });
+        worker.heard = Some(now.mono);
+        self.sessions.insert(session, id);
+        self.watch(now, id);
+    }
+
+    pub(super) fn disconnected(&mut self, now: Now, session: SessionId) {
+        let Some(id) = self.sessions.remove(&session) else {
+            return;
+        };
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
+        worker.end_session();
+        // Its leases hold until it was silent for long enough.
+        self.hungry.remove(&id);
+        self.workers_changed.insert(id);
+        self.watch(now, id);
+    }
+
+    pub(super) fn close(&mut self, session: SessionId, reason: impl Into<String>) {
+        if let Some(id) = self.sessions.remove(&session) {
+            if let Some(worker) = self.workers.get_mut(&id) {
+                worker.end_session();
+            }
+            self.hungry.remove(&id);
+            self.workers_changed.insert(id);
+        }
+        let reason = reason.into();
+        self.effects.push_back(Effect::Close { session, reason });
+    }
+
+    pub(super) fn send(&mut self, worker: WorkerId, message: ToWorker) {
+        if let Some(session) = self.workers.get(&worker).and_then(Worker::registered) {
+            self.effects.push_back(Effect::Send { session, message });
+        }
+    }
+
+    pub(super) fn frame(&mut self, now: Now, session: SessionId, messages: Vec<ToPrimary>) {
+        for message in messages {
+            // A message may have closed the session.
+            let Some(id) = self.sessions.get(&session).copied() else {
+                return;
+            };
+            let Some(worker) = self.workers.get_mut(&id) else {
+                return;
+            };
+            worker.heard = Some(now.mono);
+            if std::mem::take(&mut worker.suspect) {
+                self.workers_changed.insert(id);
+            }
+            let registered = worker.registered().is_some();
+            match message {
+                ToPrimary::Register(register) if !registered => {
+                    self.register(now, session, id, *register);
+                }
+                ToPrimary::Register(_) => self.close(session, "registered twice in one session"),
+                _ if !registered => self.close(session, "spoke before it registered"),
+                other => self.message(now, id, other),
+            }
+        }
+    }
+
+    fn message(&mut self, now: Now, id: WorkerId, message: ToPrimary) {
+        match message {
+            ToPrimary::Request(request) => {
+                if let Some(worker) = self.workers.get_mut(&id) {
+                    let (least, most) = STATUS_INTERVAL_MS.into_inner();
+                    worker.request = WorkRequest {
+                        status_interval_ms: request.status_interval_ms.clamp(least, most),
+                        ..request
+                    };
+                }
+            }
+            ToPrimary::Beat(load) => {
+                if let Some(worker) = self.workers.get_mut(&id) {
+                    if worker.load.executors_lost != load.executors_lost {
+                        self.workers_changed.insert(id);
+                    }
+                    worker.load = load;
+                }
+            }
+            ToPrimary::Module { digest, state } => {
+                if let Some(worker) = self.workers.get_mut(&id) {
+                    worker.modules.insert(digest, state);
+                    if worker.modules.len() > MAX_WORKER_MODULES {
+                        worker.modules.pop_first();
+                    }
+                }
+            }
+            ToPrimary::Started(items) => self.started(now, id, items),
+            ToPrimary::Status(items) => self.status(now, id, items),
+            ToPrimary::Outcomes { batch, items } => self.outcomes(now, id, batch, items),
+            ToPrimary::Released(items) => self.released(id, items),
+            ToPrimary::Bye => self.bye(now, id),
+            ToPrimary::Register(_) => {}
+        }
+        self.refresh_hunger(id);
+    }
+
+    /// Keeps the set of workers that could be given work.
+    pub(super) fn refresh_hunger(&mut self, id: WorkerId) {
+        let hungry = |w: &Worker| w.takes_work() && w.request.want > 0;
+        if self.workers.get(&id).is_some_and(hungry) {
+            self.hungry.insert(id);
+        } else {
+            self.hungry.remove(&id);
+        }
+    }
+
+    fn register(&mut self, now: Now, session: SessionId, id: WorkerId, register: Register) {
+        if register.term_seen > self.term {
+            let (seen, own) = (register.term_seen, self.term);
+            let reason = format!("the worker has seen term {seen}; this primary is of term {own}");
+            return self.close(session, reason);
+        }
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
+        let same_process = worker.incarnation == Some(register.incarnation);
+        if !same_process {
+            (worker.batch, worker.completed) = (0, 0);
+        }
+        worker.incarnation = Some(register.incarnation);
+        worker.name = register.name.chars().take(MAX_NAME).collect();
+        worker.version = register.version.chars().take(MAX_NAME).collect();
+        worker.slots = register.slots.clamp(1, MAX_SLOTS);
+        if let Some(session) = &mut worker.session {
+            session.registered = true;
+        }
+        let record = worker.record(id, true, now);
+        let draining = worker.draining;
+        self.persist.write(record);
+        self.workers_changed.insert(id);
+        let lease_ms = self.config.lease_ms;
+        self.send(
+            id,
+            ToWorker::Welcome {
+                worker: id,
+                lease_ms,
+            },
+        );
+        if draining {
+            self.send(id, ToWorker::Drain { on: true });
+        }
+        self.reconcile(now, id, same_process, register.held);
+        if self.awaited.remove(&id) && self.awaited.is_empty() {
+            self.end_recovery();
+        }
+    }
+
+    /// The worker leaves in order.
+    fn bye(&mut self, now: Now, id: WorkerId) {
+        self.take_leases_back(id, |_| true);
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
+        self.persist.write(worker.record(id, false, now));
+        if let Some(session) = worker.session {
+            self.close(session.id, "the worker has left");
+        }
+    }
+
+    pub(super) fn drain(&mut self, now: Now, request: RequestId, id: WorkerId, on: bool) {
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return self.reply(request, Err(Refusal::NoSuchWorker(id)));
+        };
+        worker.draining = on;
+        self.persist.write(worker.record(id, worker.recorded, now));
+        let unstarted = worker.unstarted();
+        if on && unstarted > 0 && worker.registered().is_some() {
+            worker.take_back = TakeBack::Asked;
+        }
+        self.send(id, ToWorker::Drain { on });
+        if on && unstarted > 0 {
+            self.send(id, ToWorker::TakeBack { max: unstarted });
+        }
+        self.refresh_hunger(id);
+        self.workers_changed.insert(id);
+        self.persist
+            .after(After::Reply(request, Ok(Reply::Worker(id))));
+    }
+
+    /// Sets the worker's timer unless it is set.
+    pub(super) fn watch(&mut self, now: Now, id: WorkerId) {
+        let Some(worker) = self.workers.get_mut(&id).filter(|w| !w.watched) else {
+            return;
+        };
+        let Some(heard) = worker.heard else { return };
+        if worker.session.is_none() && !worker.recorded {
+            return;
+        }
+        let mut at = heard.after(self.config.lease_ms);
+        if worker.registered().is_some() && !worker.suspect {
+            at = at.min(heard.after(worker.suspect_after_ms()));
+        }
+        // Attempts that overrun are looked for twice per lease.
+        at = at.min(now.mono.after(self.config.lease_ms / 2));
+        worker.watched = true;
+        self.timers
+            .set(at.max(now.mono.after(1)), Timer::Worker(id));
+    }
+
+    /// The worker's timer came.
+    pub(super) fn look_at(&mut self, now: Now, id: WorkerId) {
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
+        worker.watched = false;
+        let silent_ms = worker.heard.map_or(0, |heard| now.mono.since(heard));
+        if silent_ms >= self.config.lease_ms {
+            return self.lose(now, id, silent_ms);
+        }
+        if worker.registered().is_some() && silent_ms >= worker.suspect_after_ms() {
+            worker.suspect = true;
+            self.hungry.remove(&id);
+            self.workers_changed.insert(id);
+        }
+        self.stop_overruns(now, id);
+        self.watch(now, id);
+    }
+
+    /// A worker was silent for a whole lease: what it held is lost.
+    fn lose(&mut self, now: Now, id: WorkerId, silent_ms: u64) {
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
+        let why = format!("worker '{}' was not heard for {silent_ms} ms", worker.name);
+        let session = worker.session;
+        self.persist.write(worker.record(id, false, now));
+        if let Some(session) = session {
+            self.close(session.id, why.clone());
+        }
+        self.lose_leases(now, id, &why, |_| true);
+        self.workers_changed.insert(id);
+    }
+
+    /// The wait for workers from before the restart is over.
+    pub(super) fn end_recovery(&mut self) {
+        self.awaited.clear();
+        for (id, job) in &mut self.jobs {
+            if std::mem::take(&mut job.held) {
+                self.touched.insert(*id);
+            }
+        }
+    }
+
+    /// Workers that did not come back in time are gone.
+    pub(super) fn recovery_over(&mut self, now: Now) {
+        for id in std::mem::take(&mut self.awaited) {
+            if let Some(worker) = self.workers.get_mut(&id) {
+                self.persist.write(worker.record(id, false, now));
+            }
+        }
+        self.end_recovery();
+    }
+}
