@@ -268,3 +268,24 @@ pub const KIBIBYTE: u64 = KIB;
 pub const COMMIT_QUEUE: usize = 256;
 /// Memory for pages of the database: the default of redb would be 1 GiB.
 pub const STORE_CACHE: usize = 128 << 20;
+/// A blob that nobody names is kept this long: whoever made or found it has
+/// this time to name it. Longer than any worker holds a result back.
+pub const BLOB_GRACE_MS: u64 = 3600 * 1000;
+/// From one collection of blobs to the next.
+pub const BLOB_COLLECT_MS: u64 = 3600 * 1000;
+
+// The primary's loop.
+
+/// Calls and frames that wait for the loop; a frame may hold [`MAX_FRAME`].
+pub const PRIMARY_EVENTS: usize = 256;
+/// Messages that wait to be sent to one worker; a worker that reads so slowly
+/// that they pile up is disconnected.
+pub const SESSION_OUTBOX: usize = 4096;
+/// Changes that a watcher may lag behind before it is told to look at everything.
+pub const CHANGES: usize = 1024;
+/// Inputs gathered at once; each reads the store and writes a file.
+pub const MAX_GATHERS: usize = 2;
+/// Results read from the store at once while gathering: up to [`MAX_INLINE`] each.
+pub const GATHER_PAGE: usize = 256;
+/// For sessions to send what is left when the primary shuts down.
+pub const PRIMARY_SHUTDOWN_MS: u64 = 2_000;

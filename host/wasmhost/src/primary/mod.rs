@@ -1,1 +1,156 @@
-//! The primary's driver: it owns the core, and every effect goes to its owner from here.
+//! The primary's process: wiring and waiting around [`wasmhost_core::primary`].
+//!
+//! One task owns the core ([`driver`]); workers' sessions, gathering and
+//! committing run beside it and come back as events. Decides nothing.
+
+mod driver;
+mod gate;
+mod gather;
+mod gc;
+mod handle;
+mod open;
+mod sessions;
+
+pub use handle::{ApiRefusal, Change, Handle, Stopped};
+
+use self::driver::{Clock, Driver};
+use anyhow::Context as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::{broadcast, mpsc};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use wasmhost_core::primary::{Primary, PrimaryConfig};
+use wasmhost_link::{Authority, Listener};
+use wasmhost_proto::Timestamp;
+use wasmhost_proto::limits::{CHANGES, PRIMARY_EVENTS};
+use wasmhost_store::{Blobs, Store, StoreError};
+
+/// How a primary runs.
+#[derive(Debug, Clone)]
+pub struct PrimaryOptions {
+    /// Everything it keeps; made when it is not there. One primary at a time.
+    pub data_dir: PathBuf,
+    /// Where workers connect, UDP. Port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The address to tell workers when it is not the one of `listen`.
+    pub advertise: Option<String>,
+    /// How long a silent worker keeps its leases, milliseconds.
+    pub lease_ms: u64,
+    /// From a cancelled attempt's flag to its kill, milliseconds.
+    pub cancel_grace_ms: u64,
+}
+
+/// What the parts of one primary share.
+struct Shared {
+    store: Arc<dyn Store>,
+    blobs: Arc<Blobs>,
+    authority: Arc<Authority>,
+    term: u64,
+    started: Timestamp,
+    worker_address: String,
+}
+
+/// A primary that runs.
+pub struct Running {
+    driver: JoinHandle<anyhow::Result<()>>,
+    stop: CancellationToken,
+    _lock: open::Lock,
+}
+
+impl Running {
+    /// Waits until the primary has ended by itself: always an error.
+    pub async fn failed(&mut self) -> anyhow::Error {
+        match (&mut self.driver).await {
+            Ok(Ok(())) => anyhow::anyhow!("the primary has ended"),
+            Ok(Err(error)) => error,
+            Err(error) => anyhow::anyhow!("the primary's loop failed: {error}"),
+        }
+    }
+
+    /// Ends in order: takes no new calls and connections, commits what is
+    /// queued, answers, closes the sessions.
+    pub async fn shutdown(self) -> anyhow::Result<()> {
+        self.stop.cancel();
+        self.driver.await.context("the primary's loop failed")?
+    }
+}
+
+/// Opens the data directory, takes its jobs over under a new term, and serves
+/// workers. Durable state is only touched once the directory's lock is held.
+pub async fn start(options: PrimaryOptions) -> anyhow::Result<(Handle, Running)> {
+    let dir = options.data_dir.clone();
+    let opened = tokio::task::spawn_blocking(move || open::open(&dir)).await??;
+    let (calls, inputs) = mpsc::channel(PRIMARY_EVENTS);
+    let changes = broadcast::Sender::new(CHANGES);
+    let stop = CancellationToken::new();
+    let sessions = TaskTracker::new();
+
+    let gate = Arc::new(gate::Gate::new(calls.clone(), opened.store.clone()));
+    let uploads = Arc::new(gate::Uploads(opened.blobs.clone()));
+    let listener = Listener::bind(options.listen, opened.authority.clone(), gate, uploads)
+        .context("cannot listen for workers")?;
+    let address = listener.local_addr();
+    let clock = Clock::start();
+    let shared = Arc::new(Shared {
+        store: opened.store,
+        blobs: opened.blobs,
+        authority: opened.authority,
+        term: opened.term,
+        started: clock.now().wall,
+        worker_address: options.advertise.unwrap_or_else(|| address.to_string()),
+    });
+
+    let config = PrimaryConfig {
+        lease_ms: options.lease_ms,
+        cancel_grace_ms: options.cancel_grace_ms,
+        recovery_grace_ms: options.lease_ms,
+        ..PrimaryConfig::default()
+    };
+    let seed = getrandom::u64().map_err(|e| anyhow::anyhow!("no randomness: {e}"))?;
+    let core = Primary::new(
+        config,
+        shared.term,
+        seed,
+        clock.now(),
+        opened.jobs,
+        opened.workers,
+    );
+    let driver = Driver::new(core, clock, shared.clone(), changes.clone())?;
+    tokio::spawn(gc::run(shared.clone(), stop.clone()));
+    let accepting = sessions::accept(
+        listener,
+        shared.clone(),
+        calls.clone(),
+        sessions.clone(),
+        stop.clone(),
+    );
+    let accepting = tokio::spawn(accepting);
+    let ending = stop.clone();
+    let driver = tokio::spawn(async move {
+        driver.run(inputs, ending).await?;
+        sessions::end(accepting, &sessions).await;
+        Ok(())
+    });
+    tracing::info!(
+        term = shared.term, cluster = shared.authority.cluster(), address = %address,
+        "the primary serves workers"
+    );
+    Ok((
+        Handle::new(calls, shared, changes),
+        Running {
+            driver,
+            stop,
+            _lock: opened.lock,
+        },
+    ))
+}
+
+/// The store has failed: what is on disk is unknown until it is opened again,
+/// so nothing more may be acknowledged.
+fn fatal(error: &StoreError) -> ! {
+    tracing::error!("the primary stops at once: {error}; start it again once the disk is well");
+    std::process::exit(1)
+}

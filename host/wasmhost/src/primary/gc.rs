@@ -1,0 +1,36 @@
+//! Takes blobs away that no record names, at start and every hour.
+
+use super::Shared;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio_util::sync::CancellationToken;
+use wasmhost_proto::limits::{BLOB_COLLECT_MS, BLOB_GRACE_MS};
+
+/// Collects until `stop`.
+pub(super) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
+    let mut due = tokio::time::interval(Duration::from_millis(BLOB_COLLECT_MS));
+    while stop.run_until_cancelled(due.tick()).await.is_some() {
+        let shared = shared.clone();
+        let collect = move || collect(&shared, SystemTime::now());
+        if tokio::task::spawn_blocking(collect).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Blobs younger than the grace may be about to be named, so they stay.
+fn collect(shared: &Shared, now: SystemTime) {
+    let named = shared
+        .store
+        .named_blobs()
+        .unwrap_or_else(|error| super::fatal(&error));
+    let older_than = now - Duration::from_millis(BLOB_GRACE_MS);
+    match shared.blobs.collect(&named, older_than) {
+        Ok(collected) if collected.files == 0 => {}
+        Ok(collected) => {
+            let (files, bytes) = (collected.files, collected.bytes);
+            tracing::info!(files, bytes, "took away blobs that nothing names");
+        }
+        Err(error) => tracing::warn!("cannot take away old blobs: {error}"),
+    }
+}

@@ -1,0 +1,253 @@
+//! How the rest of the process talks to the primary's loop. Every call is a
+//! message to the one task that owns the core; nothing here decides.
+
+use super::Shared;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use tokio::sync::{Mutex, broadcast, mpsc, oneshot};
+use wasmhost_core::clock::Now;
+use wasmhost_core::primary::{Event, Primary, Refusal, Reply, RequestId};
+use wasmhost_core::record::Write;
+use wasmhost_link::Authority;
+use wasmhost_proto::plan::JobPlan;
+use wasmhost_proto::{JobId, Timestamp, WorkerId};
+use wasmhost_store::{Blobs, Store, StoreError};
+
+/// The primary is going down, or is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the primary is shutting down")]
+pub struct Stopped;
+
+/// Why a request came to nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ApiRefusal {
+    /// The primary's decision.
+    Refused(Refusal),
+    /// There is no primary to decide.
+    Stopped,
+}
+
+impl From<Stopped> for ApiRefusal {
+    fn from(_: Stopped) -> ApiRefusal {
+        ApiRefusal::Stopped
+    }
+}
+
+/// Something has changed: look again. A receiver that lags has to look at everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// A live job.
+    Job(JobId),
+    /// A job has ended; its records are in the store.
+    JobEnded(JobId),
+    /// A worker.
+    Worker(WorkerId),
+}
+
+/// The reply to a request.
+pub(super) type Answer = oneshot::Sender<Result<Reply, Refusal>>;
+
+/// What a handle asks of the loop.
+pub(super) enum Call {
+    /// An event for the core, numbered by the loop, and who waits for its reply.
+    Request(Box<dyn FnOnce(RequestId) -> Event + Send>, Answer),
+    /// A look at the core.
+    Ask(Box<dyn FnOnce(&Primary, Now) + Send>),
+    /// Records that are no business of the core's.
+    Write(Vec<Write>, oneshot::Sender<()>),
+}
+
+/// Keyed submissions of one stripe go one after the other.
+const KEY_STRIPES: usize = 64;
+
+/// The primary, as the API and the command line see it.
+#[derive(Clone)]
+pub struct Handle {
+    calls: mpsc::Sender<super::driver::Input>,
+    shared: Arc<Shared>,
+    changes: broadcast::Sender<Change>,
+    orders: Arc<Orders>,
+}
+
+/// Requests of which the store is read before the core decides: between the two
+/// no other of the same kind may come.
+struct Orders {
+    keys: [Mutex<()>; KEY_STRIPES],
+    retries: Mutex<()>,
+}
+
+impl Handle {
+    pub(super) fn new(
+        calls: mpsc::Sender<super::driver::Input>,
+        shared: Arc<Shared>,
+        changes: broadcast::Sender<Change>,
+    ) -> Handle {
+        let orders = Orders {
+            keys: std::array::from_fn(|_| Mutex::default()),
+            retries: Mutex::default(),
+        };
+        Handle {
+            calls,
+            shared,
+            changes,
+            orders: Arc::new(orders),
+        }
+    }
+
+    /// Stores a job. It is durable when this returns. A key that was used before
+    /// gives the job it was used for.
+    pub async fn submit(&self, plan: JobPlan, key: Option<String>) -> Result<Reply, ApiRefusal> {
+        let mut _order = None;
+        if let Some(key) = key.clone() {
+            let mut hash = DefaultHasher::new();
+            key.hash(&mut hash);
+            let stripe = hash.finish() as usize % KEY_STRIPES;
+            _order = Some(self.orders.keys[stripe].lock().await);
+            // The core knows the keys of live jobs, the store those of all.
+            let known = self.read(move |store| match store.job_by_key(&key)? {
+                Some(id) => Ok(Some((id, store.plan(id)?))),
+                None => Ok(None),
+            });
+            match known.await? {
+                Some((id, Some(old))) if old == plan => {
+                    return Ok(Reply::Job { id, created: false });
+                }
+                Some((id, _)) => return Err(ApiRefusal::Refused(Refusal::KeyReused(id))),
+                None => {}
+            }
+        }
+        let plan = Box::new(plan);
+        self.request(move |request| Event::Submit {
+            request,
+            plan,
+            idempotency_key: key,
+        })
+        .await
+    }
+
+    /// Cancels a live job. The wish is durable when this returns; the job may
+    /// still be stopping.
+    pub async fn cancel(&self, job: JobId, grace_ms: Option<u64>) -> Result<Reply, ApiRefusal> {
+        self.request(move |request| Event::Cancel {
+            request,
+            job,
+            grace_ms,
+        })
+        .await
+    }
+
+    /// Runs the failed and cancelled tasks of an ended job again.
+    pub async fn retry(&self, job: JobId) -> Result<Reply, ApiRefusal> {
+        let _order = self.orders.retries.lock().await;
+        match self.read(move |store| store.recover_job(job)).await? {
+            Some(job) => {
+                let job = Box::new(job);
+                self.request(move |request| Event::Retry { request, job })
+                    .await
+            }
+            None => Err(ApiRefusal::Refused(Refusal::NoSuchJob(job))),
+        }
+    }
+
+    /// Drains a worker, or takes it back.
+    pub async fn drain(&self, worker: WorkerId, on: bool) -> Result<Reply, ApiRefusal> {
+        self.request(move |request| Event::Drain {
+            request,
+            worker,
+            on,
+        })
+        .await
+    }
+
+    /// Looks at the core, on its own loop: `look` must be short.
+    pub async fn ask<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Primary, Now) -> T + Send + 'static,
+    ) -> Result<T, Stopped> {
+        let (answer, answered) = oneshot::channel();
+        let look = move |primary: &Primary, now| {
+            // Nobody waits any more when the asker was dropped.
+            let _ = answer.send(look(primary, now));
+        };
+        self.call(Call::Ask(Box::new(look))).await?;
+        answered.await.map_err(|_| Stopped)
+    }
+
+    /// Commits records that are no business of the core's: modules and tokens.
+    /// They are durable when this returns.
+    pub async fn write(&self, writes: Vec<Write>) -> Result<(), Stopped> {
+        let (done, durable) = oneshot::channel();
+        self.call(Call::Write(writes, done)).await?;
+        durable.await.map_err(|_| Stopped)
+    }
+
+    /// The records, to read. Reads block: make them on a thread that may.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.shared.store
+    }
+
+    /// The large contents. Whoever is about to commit a record that names one
+    /// calls [`Blobs::keep`] first.
+    pub fn blobs(&self) -> &Arc<Blobs> {
+        &self.shared.blobs
+    }
+
+    /// The cluster's authority.
+    pub fn authority(&self) -> &Arc<Authority> {
+        &self.shared.authority
+    }
+
+    /// Tells of changes from now on.
+    pub fn changes(&self) -> broadcast::Receiver<Change> {
+        self.changes.subscribe()
+    }
+
+    /// This primary's term.
+    pub fn term(&self) -> u64 {
+        self.shared.term
+    }
+
+    /// Since when it serves.
+    pub fn started(&self) -> Timestamp {
+        self.shared.started
+    }
+
+    /// Where workers connect, UDP.
+    pub fn worker_address(&self) -> String {
+        self.shared.worker_address.clone()
+    }
+
+    /// The cluster's short name.
+    pub fn cluster(&self) -> String {
+        self.shared.authority.cluster()
+    }
+
+    async fn request(
+        &self,
+        event: impl FnOnce(RequestId) -> Event + Send + 'static,
+    ) -> Result<Reply, ApiRefusal> {
+        let (answer, answered) = oneshot::channel();
+        self.call(Call::Request(Box::new(event), answer)).await?;
+        answered
+            .await
+            .map_err(|_| ApiRefusal::Stopped)?
+            .map_err(ApiRefusal::Refused)
+    }
+
+    async fn call(&self, call: Call) -> Result<(), Stopped> {
+        self.calls
+            .send(super::driver::Input::Call(call))
+            .await
+            .map_err(|_| Stopped)
+    }
+
+    /// Reads the store where it may block; its failure ends the process.
+    async fn read<T: Send + 'static>(
+        &self,
+        f: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Stopped> {
+        let store = self.shared.store.clone();
+        let read = move || f(&*store).unwrap_or_else(|error| super::fatal(&error));
+        tokio::task::spawn_blocking(read).await.map_err(|_| Stopped)
+    }
+}

@@ -1,0 +1,239 @@
+//! Workers' connections: frames in become events of the loop, messages out are
+//! gathered into frames. Knows nothing of what the messages mean, save that a
+//! result that is a blob must have arrived before it is believed.
+
+use super::Shared;
+use super::driver::Input;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use wasmhost_core::primary::SessionId;
+use wasmhost_link::{FrameReceiver, FrameSender, LinkError, LinkHandle, Listener, PrimaryLink};
+use wasmhost_proto::input::BlobRef;
+use wasmhost_proto::limits::{MAX_BATCH, PRIMARY_SHUTDOWN_MS, SESSION_OUTBOX};
+use wasmhost_proto::outcome::{Failure, FailureKind};
+use wasmhost_proto::wire::{
+    AssignRun, End, PrimaryFrame, ResultData, ToPrimary, ToWorker, WorkerFrame,
+};
+use wasmhost_store::{BlobError, Blobs};
+
+/// The way out to one worker. Dropped, the connection closes once what is
+/// queued was sent.
+pub(super) struct Outbox {
+    messages: mpsc::Sender<ToWorker>,
+    link: LinkHandle,
+}
+
+impl Outbox {
+    /// Queues a message; false when the worker was disconnected because it does
+    /// not read what it is sent.
+    pub(super) fn send(&self, message: ToWorker) -> bool {
+        match self.messages.try_send(message) {
+            // A closed queue is a session that is about to be reported as gone.
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => true,
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                let why = format!("{SESSION_OUTBOX} messages wait to be read");
+                tracing::warn!(remote = %self.link.remote(), "disconnected a worker: {why}");
+                self.link.close(&why);
+                false
+            }
+        }
+    }
+
+    /// Closes the connection at once.
+    pub(super) fn close(&self, reason: &str) {
+        tracing::warn!(remote = %self.link.remote(), "disconnected a worker: {reason}");
+        self.link.close(reason);
+    }
+}
+
+/// Takes workers in until `stop`; gives the listener back, so that it closes last.
+pub(super) async fn accept(
+    mut listener: Listener,
+    shared: Arc<Shared>,
+    inputs: mpsc::Sender<Input>,
+    sessions: TaskTracker,
+    stop: CancellationToken,
+) -> Listener {
+    let mut last: SessionId = 0;
+    while let Some(Some(link)) = stop.run_until_cancelled(listener.accept()).await {
+        last += 1;
+        serve(last, link, &shared, &inputs, &sessions);
+    }
+    listener
+}
+
+/// Lets the sessions send what is left, then closes all connections.
+pub(super) async fn end(accepting: JoinHandle<Listener>, sessions: &TaskTracker) {
+    sessions.close();
+    let left = Duration::from_millis(PRIMARY_SHUTDOWN_MS);
+    if timeout(left, sessions.wait()).await.is_err() {
+        tracing::warn!(
+            "{} workers did not read their last messages in time",
+            sessions.len()
+        );
+    }
+    if let Ok(listener) = accepting.await {
+        listener.close("the primary is shutting down").await;
+    }
+}
+
+fn serve(
+    session: SessionId,
+    link: PrimaryLink,
+    shared: &Arc<Shared>,
+    inputs: &mpsc::Sender<Input>,
+    sessions: &TaskTracker,
+) {
+    let (worker, remote) = (link.worker, link.remote);
+    tracing::info!(%worker, %remote, session, "a worker connected");
+    let (sender, receiver, link) = link.split();
+    let (messages, queue) = mpsc::channel(SESSION_OUTBOX);
+    let outbox = Outbox { messages, link };
+    sessions.spawn(write(sender, queue, shared.term));
+    let (shared, inputs) = (shared.clone(), inputs.clone());
+    tokio::spawn(async move {
+        if inputs
+            .send(Input::Connected(session, worker, outbox))
+            .await
+            .is_err()
+        {
+            return;
+        }
+        let end = read(session, receiver, &shared.blobs, &inputs).await;
+        tracing::info!(%worker, %remote, session, "a worker's connection ended: {end}");
+        // Without a loop nobody needs to know.
+        let _ = inputs.send(Input::Disconnected(session)).await;
+    });
+}
+
+/// Hands frames to the loop until the connection ends; says why it did.
+async fn read(
+    session: SessionId,
+    mut frames: FrameReceiver<WorkerFrame>,
+    blobs: &Arc<Blobs>,
+    inputs: &mpsc::Sender<Input>,
+) -> LinkError {
+    loop {
+        let mut messages = match frames.recv().await {
+            Ok(frame) => frame.messages,
+            Err(end) => return end,
+        };
+        if messages.len() > MAX_BATCH {
+            let why = format!("a frame with {} messages", messages.len());
+            frames.handle().close(&why);
+            return LinkError::Protocol(why);
+        }
+        if messages
+            .iter_mut()
+            .any(|message| results(message).next().is_some())
+        {
+            let blobs = blobs.clone();
+            let checked = tokio::task::spawn_blocking(move || {
+                check_results(&blobs, &mut messages)?;
+                Ok::<_, BlobError>(messages)
+            });
+            messages = match checked.await {
+                Ok(Ok(messages)) => messages,
+                Ok(Err(error)) => {
+                    tracing::error!("cannot look for a worker's results: {error}");
+                    frames.handle().close("the primary cannot read its disk");
+                    return LinkError::Ended;
+                }
+                Err(_) => return LinkError::Ended,
+            };
+        }
+        if inputs.send(Input::Frame(session, messages)).await.is_err() {
+            return LinkError::Ended;
+        }
+    }
+}
+
+/// The ends in a message that name a blob, and the blob.
+fn results(message: &mut ToPrimary) -> impl Iterator<Item = (BlobRef, &mut End)> {
+    let outcomes = match message {
+        ToPrimary::Outcomes { items, .. } => items.as_mut_slice(),
+        _ => &mut [],
+    };
+    outcomes
+        .iter_mut()
+        .filter_map(|outcome| match &outcome.end {
+            End::Success(ResultData::Blob(blob))
+            | End::Failure(_, Some(ResultData::Blob(blob))) => {
+                Some((blob.clone(), &mut outcome.end))
+            }
+            _ => None,
+        })
+}
+
+/// Makes failures of results that did not arrive, and keeps the others until
+/// their record names them.
+fn check_results(blobs: &Blobs, messages: &mut [ToPrimary]) -> Result<(), BlobError> {
+    for (blob, end) in messages.iter_mut().flat_map(results) {
+        if blobs.keep(blob.digest)? != Some(blob.len) {
+            let why = format!("its result of {} bytes did not reach the primary", blob.len);
+            let failure = match end {
+                End::Success(_) => Box::new(Failure::new(FailureKind::HostFault, why)),
+                End::Failure(failure, _) => failure.clone(),
+            };
+            *end = End::Failure(failure, None);
+        }
+    }
+    Ok(())
+}
+
+/// Sends what is queued, in as few frames as it fits, until nobody can queue more.
+async fn write(
+    mut frames: FrameSender<PrimaryFrame>,
+    mut queue: mpsc::Receiver<ToWorker>,
+    term: u64,
+) {
+    let mut messages = Vec::new();
+    while queue.recv_many(&mut messages, MAX_BATCH).await > 0 {
+        let mut left = vec![std::mem::take(&mut messages)];
+        while let Some(messages) = left.pop() {
+            let frame = PrimaryFrame { term, messages };
+            match frames.send(&frame).await {
+                Ok(()) => {}
+                Err(LinkError::TooLarge(len)) => match halves(frame.messages) {
+                    Some((first, second)) => left.extend([second, first]),
+                    None => {
+                        tracing::error!("a message of {len} bytes fits no frame; it is dropped")
+                    }
+                },
+                // The reader reports it.
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+/// The same messages as two lists, both shorter; none when nothing can be divided.
+fn halves(mut messages: Vec<ToWorker>) -> Option<(Vec<ToWorker>, Vec<ToWorker>)> {
+    if messages.len() > 1 {
+        let second = messages.split_off(messages.len() / 2);
+        return Some((messages, second));
+    }
+    let ToWorker::Assign(mut runs) = messages.pop()? else {
+        return None;
+    };
+    let second = match runs.as_mut_slice() {
+        [] => return None,
+        [run] if run.items.len() < 2 => return None,
+        [run] => {
+            let items = run.items.split_off(run.items.len() / 2);
+            let first = run.first + run.items.len() as u32;
+            vec![AssignRun {
+                first,
+                items,
+                ..*run
+            }]
+        }
+        _ => runs.split_off(runs.len() / 2),
+    };
+    Some((vec![ToWorker::Assign(runs)], vec![ToWorker::Assign(second)]))
+}
