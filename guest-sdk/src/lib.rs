@@ -1,1 +1,63 @@
-//! wasmhost-guest
+//! What the author of a task sees: write one function, get a WebAssembly task.
+//!
+//! Owns the [`task`] attribute, the [`Context`] of a running attempt, typed
+//! input and output, their schemas, and a stand-in for the platform to test
+//! with ([`testing`]). Knows nothing of jobs, workers or the network.
+//!
+//! ```
+//! use serde::{Deserialize, Serialize};
+//! use wasmhost::{Context, Schema, TaskError};
+//!
+//! #[derive(Deserialize, Schema)]
+//! struct Order {
+//!     /// Numbers to add up.
+//!     numbers: Vec<u32>,
+//! }
+//!
+//! #[derive(Serialize, Schema)]
+//! struct Sum {
+//!     sum: u64,
+//! }
+//!
+//! /// Adds up numbers.
+//! #[wasmhost::task]
+//! fn run(ctx: &Context, order: Order) -> Result<Sum, TaskError> {
+//!     let total = order.numbers.len() as u64;
+//!     let mut sum = 0;
+//!     for (done, number) in order.numbers.iter().enumerate() {
+//!         ctx.check_cancelled()?;
+//!         sum += u64::from(*number);
+//!         ctx.progress(done as u64 + 1, total);
+//!     }
+//!     Ok(Sum { sum })
+//! }
+//! # fn main() {}
+//! ```
+//!
+//! In `Cargo.toml`: `crate-type = ["cdylib", "rlib"]` under `[lib]`, and
+//! `wasmhost-guest` and `serde` as dependencies.
+
+#[doc(hidden)]
+pub mod bindings;
+mod context;
+mod error;
+#[cfg(target_family = "wasm")]
+mod guest;
+mod io;
+mod results;
+#[doc(hidden)]
+pub mod rt;
+pub mod schema;
+pub mod testing;
+mod throttle;
+mod value;
+
+pub use context::{Context, Level};
+pub use error::TaskError;
+pub use io::{Bytes, Input, Output};
+pub use results::Results;
+pub use schema::Schema;
+pub use value::Value;
+pub use wasmhost_guest_macros::{Schema, task};
+
+pub use {serde, serde_json};

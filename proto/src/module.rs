@@ -15,7 +15,9 @@ pub enum ModuleKind {
     CoreCommand,
 }
 
-/// The custom section in which a module carries its [`Manifest`], as JSON.
+/// The custom section in which a module carries its [`Manifest`], as JSON. In a
+/// component that the Rust toolchain has just linked it lies in the core module
+/// within; an admitted module carries it at the top.
 pub const MANIFEST_SECTION: &str = "wasmhost:manifest";
 
 /// What a module says of itself; written by the SDK, completed by the primary.

@@ -1,0 +1,73 @@
+//! The platform's imports as the [`Host`] of a context. Exists in WebAssembly only.
+
+use crate::bindings::wasmhost::task::{context, log, status};
+use crate::context::{Host, Level};
+use crate::value::Value;
+
+pub(crate) struct Platform;
+
+impl Host for Platform {
+    fn job(&self) -> String {
+        context::job()
+    }
+
+    fn task(&self) -> String {
+        context::task()
+    }
+
+    fn index(&self) -> u32 {
+        context::index()
+    }
+
+    fn count(&self) -> u32 {
+        context::count()
+    }
+
+    fn attempt(&self) -> u32 {
+        context::attempt()
+    }
+
+    fn idempotency_key(&self) -> String {
+        context::idempotency_key()
+    }
+
+    fn deadline_ms(&self) -> Option<u64> {
+        context::deadline()
+    }
+
+    fn cancelled(&self) -> bool {
+        context::cancelled()
+    }
+
+    fn progress(&self, done: u64, total: Option<u64>, message: Option<&str>) {
+        status::progress(done, total, message);
+    }
+
+    fn set(&self, name: &str, value: Value) {
+        status::set(name, &lower(value));
+    }
+
+    fn event(&self, name: &str, value: Option<Value>) {
+        status::event(name, value.map(lower).as_ref());
+    }
+
+    fn log(&self, level: Level, message: &str) {
+        let level = match level {
+            Level::Debug => log::Level::Debug,
+            Level::Info => log::Level::Info,
+            Level::Warn => log::Level::Warn,
+            Level::Error => log::Level::Error,
+        };
+        log::write(level, message);
+    }
+}
+
+fn lower(value: Value) -> status::Value {
+    match value {
+        Value::Text(text) => status::Value::Text(text),
+        Value::Int(number) => status::Value::Int(number),
+        Value::Float(number) => status::Value::Float(number),
+        Value::Flag(flag) => status::Value::Flag(flag),
+        Value::Json(text) => status::Value::Json(text),
+    }
+}

@@ -1,0 +1,210 @@
+//! A stand-in for the platform: runs a task in a plain `cargo test`, and keeps
+//! what it published for the test to look at.
+//!
+//! ```
+//! use wasmhost::{Context, TaskError, testing::Fake};
+//!
+//! fn run(ctx: &Context, input: u32) -> Result<u32, TaskError> {
+//!     ctx.set("doubled", true);
+//!     Ok(input * 2)
+//! }
+//!
+//! let fake = Fake::new().index(3);
+//! assert_eq!(run(&fake.context(), 21), Ok(42));
+//! assert_eq!(fake.value("doubled"), Some(true.into()));
+//! assert_eq!(fake.call(run, b"21"), Ok(b"42".to_vec()));
+//! ```
+
+use crate::context::{Context, Host, Level};
+use crate::error::TaskError;
+use crate::io::Input;
+use crate::rt;
+use crate::value::Value;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// A report of progress: done, of a total if known, and a message.
+pub type Progress = (u64, Option<u64>, Option<String>);
+
+/// The platform's part in a test. Without further ado it is the first attempt
+/// of a single task of job `fake`, without a deadline.
+#[derive(Clone, Default)]
+pub struct Fake(Rc<State>);
+
+#[derive(Default)]
+struct State {
+    index: Cell<u32>,
+    /// One less than the count, and than the attempt: both start at 1.
+    others: Cell<u32>,
+    retries: Cell<u32>,
+    deadline: Cell<Option<Duration>>,
+    /// How many more times `cancelled` says no; none: always.
+    patience: Cell<Option<u64>>,
+    progress: RefCell<Vec<Progress>>,
+    values: RefCell<Vec<(String, Value)>>,
+    events: RefCell<Vec<(String, Option<Value>)>>,
+    logs: RefCell<Vec<(Level, String)>>,
+}
+
+impl Fake {
+    /// The first attempt of a single task.
+    pub fn new() -> Fake {
+        Fake::default()
+    }
+
+    /// Sets the index within the array; the count grows to hold it.
+    pub fn index(self, index: u32) -> Fake {
+        self.0.index.set(index);
+        self.0.others.set(self.0.others.get().max(index));
+        self
+    }
+
+    /// Sets how many indexes the array has.
+    pub fn count(self, count: u32) -> Fake {
+        self.0.others.set(count.saturating_sub(1));
+        self
+    }
+
+    /// Sets which attempt this is, from 1.
+    pub fn attempt(self, attempt: u32) -> Fake {
+        self.0.retries.set(attempt.saturating_sub(1));
+        self
+    }
+
+    /// Sets the time that is left.
+    pub fn deadline(self, left: Duration) -> Fake {
+        self.0.deadline.set(Some(left));
+        self
+    }
+
+    /// Asks the attempt to stop once it has asked `checks` times whether it should.
+    pub fn cancel_after(self, checks: u64) -> Fake {
+        self.0.patience.set(Some(checks));
+        self
+    }
+
+    /// A context for the task's function.
+    pub fn context(&self) -> Context {
+        Context::new(self.0.clone())
+    }
+
+    /// Runs a task from bytes to bytes, as the platform does.
+    pub fn call<In: Input, Ret: rt::Returned>(
+        &self,
+        task: fn(&Context, In) -> Ret,
+        input: &[u8],
+    ) -> Result<Vec<u8>, TaskError> {
+        rt::call(task, &self.context(), input.to_vec())
+    }
+
+    /// The progress that left the sandbox.
+    pub fn progress(&self) -> Vec<Progress> {
+        self.0.progress.borrow().clone()
+    }
+
+    /// The latest value of a name.
+    pub fn value(&self, name: &str) -> Option<Value> {
+        let values = self.0.values.borrow();
+        values
+            .iter()
+            .rev()
+            .find(|(n, _)| n == name)
+            .map(|(_, v)| v.clone())
+    }
+
+    /// The events, oldest first.
+    pub fn events(&self) -> Vec<(String, Option<Value>)> {
+        self.0.events.borrow().clone()
+    }
+
+    /// The log lines, oldest first.
+    pub fn logs(&self) -> Vec<(Level, String)> {
+        self.0.logs.borrow().clone()
+    }
+}
+
+impl Host for State {
+    fn job(&self) -> String {
+        "fake".into()
+    }
+
+    fn task(&self) -> String {
+        "task".into()
+    }
+
+    fn index(&self) -> u32 {
+        self.index.get()
+    }
+
+    fn count(&self) -> u32 {
+        self.others.get() + 1
+    }
+
+    fn attempt(&self) -> u32 {
+        self.retries.get() + 1
+    }
+
+    fn idempotency_key(&self) -> String {
+        format!("fake/task/{}", self.index.get())
+    }
+
+    fn deadline_ms(&self) -> Option<u64> {
+        let left = self.deadline.get()?;
+        Some(u64::try_from(left.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    fn cancelled(&self) -> bool {
+        match self.patience.get() {
+            None => false,
+            Some(0) => true,
+            Some(checks) => {
+                self.patience.set(Some(checks - 1));
+                false
+            }
+        }
+    }
+
+    fn progress(&self, done: u64, total: Option<u64>, message: Option<&str>) {
+        let message = message.map(str::to_owned);
+        self.progress.borrow_mut().push((done, total, message));
+    }
+
+    fn set(&self, name: &str, value: Value) {
+        self.values.borrow_mut().push((name.to_owned(), value));
+    }
+
+    fn event(&self, name: &str, value: Option<Value>) {
+        self.events.borrow_mut().push((name.to_owned(), value));
+    }
+
+    fn log(&self, level: Level, message: &str) {
+        self.logs.borrow_mut().push((level, message.to_owned()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_progress_leaves_with_the_context() {
+        let fake = Fake::new();
+        let ctx = fake.context();
+        (1..=1000).for_each(|done| ctx.progress(done, None));
+        drop(ctx);
+        let reports = fake.progress();
+        assert_eq!(reports.first(), Some(&(1, None, None)));
+        assert_eq!(reports.last(), Some(&(1000, None, None)));
+    }
+
+    #[test]
+    fn cancelling_comes_after_so_many_checks() {
+        let fake = Fake::new().cancel_after(2).index(4).attempt(2);
+        let ctx = fake.context();
+        assert_eq!((ctx.index(), ctx.count(), ctx.attempt()), (4, 5, 2));
+        assert_eq!(ctx.check_cancelled(), Ok(()));
+        assert!(!ctx.cancelled() && ctx.cancelled());
+        assert!(ctx.check_cancelled().is_err());
+    }
+}
