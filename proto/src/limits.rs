@@ -26,6 +26,9 @@ pub const FAIR_RUN: u32 = 64;
 pub const MAX_WORKER_MODULES: usize = 1024;
 /// Jobs looked at to tell how many tasks are ahead of a waiting one.
 pub const MAX_QUEUE_SCAN: usize = 10_000;
+/// Work that a worker keeps at hand beyond its slots: covers the way to the
+/// primary and back, and a commit of its store.
+pub const PREFETCH_WORK_MS: u64 = 100;
 /// Bytes of unacknowledged outcomes above which a worker asks for no more work.
 pub const MAX_UNACKED_BYTES: usize = 64 << 20;
 /// Streams of blobs open at once on one connection.

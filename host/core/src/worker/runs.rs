@@ -1,0 +1,258 @@
+//! Leases on this worker: unstarted, running, ended.
+
+use super::modules::{Queued, Stage};
+use super::outbox::{fit_failure, fit_status};
+use super::{Effect, Ended, Key, Start, Worker};
+use crate::clock::Now;
+use crate::log::Log;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use wasmhost_proto::input::{Item, RenderError, Rendered, Scope};
+use wasmhost_proto::limits::MAX_LEASES_PER_WORKER;
+use wasmhost_proto::outcome::{Failure, FailureKind, Usage};
+use wasmhost_proto::status::Status;
+use wasmhost_proto::wire::{
+    AssignRun, AttemptOutcome, End, FinalReport, NodeSpec, RunItem, ToPrimary,
+};
+use wasmhost_proto::{TaskId, Timestamp};
+
+/// Who raised the cancel flag of a run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Stopped {
+    ByPrimary,
+    /// The worker leaves: the task is to run elsewhere.
+    ByLeaving,
+}
+
+/// An attempt that was handed to the executors.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Run {
+    /// When it was instantiated, once that is known.
+    pub(super) started: Option<Timestamp>,
+    pub(super) status: Status,
+    /// Everything it has logged, for its outcome.
+    pub(super) log: Log,
+    /// What it has logged since the last report; none when nothing is new.
+    pub(super) news: Option<Log>,
+    pub(super) stopped: Option<Stopped>,
+}
+
+impl Worker {
+    pub(super) fn assign(&mut self, now: Now, runs: Vec<AssignRun>) {
+        let mut refused = Vec::new();
+        for run in runs {
+            let spec = self.specs.get(&(run.job, run.node)).cloned();
+            self.asked.received(run.items.len() as u32);
+            if let Some(spec) = &spec {
+                self.need_module(now, spec);
+            }
+            for (offset, item) in run.items.into_iter().enumerate() {
+                let task = TaskId {
+                    job: run.job,
+                    node: run.node,
+                    index: run.first.saturating_add(offset as u32),
+                };
+                let key = (task, run.lease);
+                let full = self.held() >= MAX_LEASES_PER_WORKER;
+                match &spec {
+                    Some(spec) if !full && self.leaving.is_none() => {
+                        self.enqueue(now, key, spec.clone(), item);
+                    }
+                    _ => refused.push(key),
+                }
+            }
+        }
+        if !refused.is_empty() {
+            self.send(now, ToPrimary::Released(refused));
+        }
+    }
+
+    fn enqueue(&mut self, now: Now, key: Key, spec: Arc<NodeSpec>, item: RunItem) {
+        let Some(module) = self.modules.get_mut(&spec.module) else {
+            return;
+        };
+        if let Stage::Rejected(why) = &module.stage {
+            let failure = Failure::new(FailureKind::ModuleRejected, why.clone());
+            return self.end_unstarted(now, key, failure);
+        }
+        self.last_order += 1;
+        let order = self.last_order;
+        module.queue.push_back(Queued {
+            order,
+            key,
+            spec,
+            item,
+        });
+        self.queued += 1;
+    }
+
+    /// Fills free slots.
+    pub(super) fn start_runs(&mut self, now: Now) {
+        while (self.runs.len() as u32) < self.config.slots {
+            let ready = self
+                .modules
+                .values_mut()
+                .filter(|m| m.stage == Stage::Ready);
+            let fronts = ready.filter(|m| !m.queue.is_empty());
+            let next = fronts.min_by_key(|m| m.queue.front().map(|q| q.order));
+            let Some(queued) = next.and_then(|m| m.queue.pop_front()) else {
+                return;
+            };
+            self.queued -= 1;
+            self.start(now, queued);
+        }
+    }
+
+    fn start(&mut self, now: Now, queued: Queued) {
+        let Queued {
+            key, spec, item, ..
+        } = queued;
+        match render(&spec, key.0.index, &Item::from(item)) {
+            Err(why) => {
+                let failure = Failure::new(FailureKind::BadInput, why.0);
+                self.end_unstarted(now, key, failure);
+            }
+            Ok((input, args, env)) => {
+                self.runs.insert(key, Run::default());
+                let (task, lease) = key;
+                let start = Start {
+                    task,
+                    lease,
+                    spec,
+                    input,
+                    args,
+                    env,
+                };
+                self.effects.push_back(Effect::Start(Box::new(start)));
+            }
+        }
+    }
+
+    /// Ends a lease that never ran.
+    pub(super) fn end_unstarted(&mut self, now: Now, key: Key, mut failure: Failure) {
+        fit_failure(&mut failure);
+        self.outbox.push(AttemptOutcome {
+            task: key.0,
+            lease: key.1,
+            started: None,
+            ended: now.wall,
+            end: End::Failure(Box::new(failure), None),
+            usage: Usage::default(),
+            report: None,
+        });
+    }
+
+    pub(super) fn ended(&mut self, now: Now, ended: Ended) {
+        let key = (ended.task, ended.lease);
+        let Some(mut run) = self.runs.remove(&key) else {
+            return;
+        };
+        self.kills.retain(|(_, of)| *of != key);
+        self.pace.ended(now.mono);
+        run.log.push(&ended.log);
+        let mut report = FinalReport {
+            status: ended.status,
+            log: run.log.text(),
+        };
+        fit_status(&mut report.status);
+        let mut end = ended.end;
+        if let End::Failure(failure, _) = &mut end {
+            fit_failure(failure);
+            if run.stopped == Some(Stopped::ByLeaving) {
+                **failure = Failure::new(
+                    FailureKind::LostWorker,
+                    format!("its worker was shut down; it ended so: {}", failure.message),
+                );
+            }
+        }
+        // Executors may leave out word of the start of what ended at once.
+        let wall_us = ended.usage.wall_us;
+        let began = (wall_us > 0).then(|| Timestamp(now.wall.0.saturating_sub(wall_us / 1000)));
+        let silent = report.status.is_empty() && report.log.is_empty();
+        self.outbox.push(AttemptOutcome {
+            task: ended.task,
+            lease: ended.lease,
+            started: run.started.or(began),
+            ended: now.wall,
+            end,
+            usage: ended.usage,
+            report: (!silent).then(|| Box::new(report)),
+        });
+    }
+
+    pub(super) fn cancel(&mut self, now: Now, attempts: Vec<Key>, grace_ms: u64) {
+        let attempts: BTreeSet<Key> = attempts.into_iter().collect();
+        let unstarted = self.take_queued(|queued| attempts.contains(&queued.key));
+        for key in unstarted {
+            let why = "cancelled before it started";
+            self.end_unstarted(now, key, Failure::new(FailureKind::Cancelled, why));
+        }
+        for key in attempts {
+            self.stop_run(now, key, grace_ms, Stopped::ByPrimary);
+        }
+    }
+
+    /// Raises the flag of a run, and kills it after the grace.
+    pub(super) fn stop_run(&mut self, now: Now, key: Key, grace_ms: u64, who: Stopped) {
+        let Some(run) = self.runs.get_mut(&key) else {
+            return;
+        };
+        if run.stopped.is_none() {
+            self.effects.push_back(Effect::Cancel(key.0, key.1));
+        }
+        // The task must not run elsewhere when the primary wants it to end.
+        if run.stopped != Some(Stopped::ByPrimary) {
+            run.stopped = Some(who);
+        }
+        self.kills.insert((now.mono.after(grace_ms), key));
+    }
+
+    pub(super) fn kill_overdue(&mut self, now: Now) {
+        while let Some((at, key)) = self.kills.first().copied() {
+            if at > now.mono {
+                return;
+            }
+            self.kills.pop_first();
+            self.effects.push_back(Effect::Kill(key.0, key.1));
+        }
+    }
+
+    /// Gives unstarted leases back, last ones first.
+    pub(super) fn give_back(&mut self, now: Now, max: u32) {
+        let all = self.modules.values().flat_map(|m| &m.queue);
+        let mut orders: Vec<u64> = all.map(|q| q.order).collect();
+        orders.sort_unstable();
+        let keep = orders.len().saturating_sub(max as usize);
+        let from = orders.get(keep).copied().unwrap_or(u64::MAX);
+        let released = self.take_queued(|queued| queued.order >= from);
+        // So that the primary knows what runs before it knows what is left.
+        self.tell_started(now);
+        self.send(now, ToPrimary::Released(released));
+    }
+
+    fn take_queued(&mut self, which: impl Fn(&Queued) -> bool) -> Vec<Key> {
+        let mut taken = Vec::new();
+        for module in self.modules.values_mut() {
+            module.queue.retain(|queued| {
+                let take = which(queued);
+                if take {
+                    taken.push(queued.key);
+                }
+                !take
+            });
+        }
+        self.queued -= taken.len() as u32;
+        taken
+    }
+}
+
+type Filled = (Rendered, Vec<String>, Vec<(String, String)>);
+
+fn render(spec: &NodeSpec, index: u32, item: &Item) -> Result<Filled, RenderError> {
+    let count = spec.count;
+    let scope = Scope { item, index, count };
+    let args: Result<Vec<String>, _> = spec.args.iter().map(|arg| scope.text(arg)).collect();
+    let env = spec.env.iter();
+    let env: Result<Vec<_>, _> = env.map(|(k, v)| Ok((k.clone(), scope.text(v)?))).collect();
+    Ok((scope.input(&spec.input)?, args?, env?))
+}
