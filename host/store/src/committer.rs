@@ -39,16 +39,24 @@ impl Committer {
         store: Arc<dyn Store>,
         on_fatal: impl FnOnce(StoreError) + Send + 'static,
     ) -> std::io::Result<Committer> {
+        Committer::over(move |writes| store.commit(writes), on_fatal)
+    }
+
+    fn over(
+        commit: impl Fn(&[Write]) -> Result<(), StoreError> + Send + 'static,
+        on_fatal: impl FnOnce(StoreError) + Send + 'static,
+    ) -> std::io::Result<Committer> {
         let (queue, batches) = sync_channel(COMMIT_QUEUE);
+        let work = move || {
+            if let Err(error) = run(commit, &batches) {
+                // Callers are refused before anybody hears of the failure.
+                drop(batches);
+                on_fatal(error);
+            }
+        };
         let thread = std::thread::Builder::new()
             .name("committer".into())
-            .spawn(move || {
-                if let Err(error) = run(&*store, &batches) {
-                    // Callers are refused before anybody hears of the failure.
-                    drop(batches);
-                    on_fatal(error);
-                }
-            })?;
+            .spawn(work)?;
         Ok(Committer {
             queue: Some(queue),
             thread: Some(thread),
@@ -75,7 +83,10 @@ impl Drop for Committer {
     }
 }
 
-fn run(store: &dyn Store, batches: &Receiver<Batch>) -> Result<(), StoreError> {
+fn run(
+    commit: impl Fn(&[Write]) -> Result<(), StoreError>,
+    batches: &Receiver<Batch>,
+) -> Result<(), StoreError> {
     while let Ok(first) = batches.recv() {
         let mut writes = first.writes;
         let mut done = vec![first.done];
@@ -83,8 +94,122 @@ fn run(store: &dyn Store, batches: &Receiver<Batch>) -> Result<(), StoreError> {
             writes.extend(batch.writes);
             done.push(batch.done);
         }
-        store.commit(&writes)?;
+        commit(&writes)?;
         done.into_iter().for_each(|done| done());
     }
     Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::{Sender, channel};
+
+    /// A committer over a disk that tells which terms each commit holds, and
+    /// finishes a commit, well or not, when it is told to.
+    struct Bench {
+        committer: Committer,
+        commits: Receiver<Vec<u64>>,
+        finish: Sender<bool>,
+        done: Receiver<u64>,
+        report: Sender<u64>,
+        fatal: Receiver<()>,
+    }
+
+    impl Bench {
+        fn new() -> Bench {
+            let (tell, commits) = channel();
+            let (finish, finished) = channel();
+            let (report, done) = channel();
+            let (failed, fatal) = channel();
+            let commit = move |writes: &[Write]| {
+                let term = |write: &Write| match write {
+                    Write::Term(term) => *term,
+                    other => panic!("{other:?}"),
+                };
+                tell.send(writes.iter().map(term).collect()).unwrap();
+                match finished.recv().unwrap() {
+                    true => Ok(()),
+                    false => Err(StoreError::Storage("the disk is full".into())),
+                }
+            };
+            let on_fatal = move |error: StoreError| {
+                assert!(error.to_string().contains("the disk is full"));
+                failed.send(()).unwrap();
+            };
+            let committer = Committer::over(commit, on_fatal).unwrap();
+            Bench {
+                committer,
+                commits,
+                finish,
+                done,
+                report,
+                fatal,
+            }
+        }
+
+        fn commit(&self, term: u64) -> Result<(), Closed> {
+            let report = self.report.clone();
+            let done = move || report.send(term).unwrap();
+            self.committer
+                .commit(vec![Write::Term(term)], Box::new(done))
+        }
+
+        /// What was reported as durable, once nobody can report any more.
+        fn reported(self) -> Vec<u64> {
+            let Bench {
+                committer,
+                report,
+                done,
+                ..
+            } = self;
+            committer.close();
+            drop(report);
+            done.iter().collect()
+        }
+    }
+
+    #[test]
+    fn what_queues_during_a_commit_is_the_next_one() {
+        let bench = Bench::new();
+        bench.commit(1).unwrap();
+        assert_eq!(bench.commits.recv(), Ok(vec![1]));
+        (2..=4).for_each(|term| bench.commit(term).unwrap());
+        assert!(
+            bench.done.try_recv().is_err(),
+            "nothing is durable before its commit has ended"
+        );
+        bench.finish.send(true).unwrap();
+        assert_eq!(bench.commits.recv(), Ok(vec![2, 3, 4]));
+        bench.finish.send(true).unwrap();
+        assert_eq!(bench.reported(), [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn closing_commits_what_is_queued() {
+        let bench = Bench::new();
+        (1..=3).for_each(|term| bench.commit(term).unwrap());
+        (1..=3).for_each(|_| bench.finish.send(true).unwrap());
+        assert_eq!(bench.reported(), [1, 2, 3]);
+    }
+
+    #[test]
+    fn after_an_error_nothing_is_durable_any_more() {
+        let bench = Bench::new();
+        bench.commit(1).unwrap();
+        assert_eq!(bench.commits.recv(), Ok(vec![1]));
+        bench.commit(2).unwrap();
+        bench.finish.send(true).unwrap();
+        assert_eq!(bench.commits.recv(), Ok(vec![2]));
+        bench.commit(3).unwrap();
+        bench.finish.send(false).unwrap();
+        assert_eq!(bench.fatal.recv(), Ok(()));
+        assert_eq!(bench.commit(4), Err(Closed));
+        assert!(
+            bench.commits.try_recv().is_err(),
+            "nothing is tried after an error"
+        );
+        assert_eq!(bench.reported(), [1]);
+    }
 }

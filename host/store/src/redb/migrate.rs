@@ -212,3 +212,53 @@ fn migrate(database: &Database, path: &Path, found: u64, steps: &[Step]) -> Resu
         source,
     })
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::redb::tables::TERM;
+
+    fn raise_term(txn: &WriteTransaction) -> Result<(), StoreError> {
+        let mut meta = txn.open_table(META).map_err(storage)?;
+        meta.insert(TERM, 70).map_err(storage)?;
+        Ok(())
+    }
+
+    fn fail(_: &WriteTransaction) -> Result<(), StoreError> {
+        Err(StoreError::Damaged {
+            table: "meta",
+            why: "on purpose".into(),
+        })
+    }
+
+    /// Migrates a file of version `found`; gives its version and term after it.
+    fn migrated(found: u64, steps: &[Step]) -> (Result<(), OpenError>, Option<u64>, Option<u64>) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store.redb");
+        let database = open(&path).unwrap();
+        durable_write(&database, |txn| set_schema(txn, found)).unwrap();
+        let result = migrate(&database, &path, found, steps);
+        let txn = database.begin_read().unwrap();
+        let meta = txn.open_table(META).unwrap();
+        let get = |key| meta.get(key).unwrap().map(|value| value.value());
+        (result, get(SCHEMA), get(TERM))
+    }
+
+    #[test]
+    fn steps_are_taken_together_or_not_at_all() {
+        let step = |from, apply| Step { from, apply };
+        let last = VERSION - 1;
+        let (result, schema, term) = migrated(last, &[step(last, raise_term)]);
+        assert!(result.is_ok());
+        assert_eq!((schema, term), (Some(VERSION), Some(70)));
+
+        let (result, schema, term) = migrated(last, &[step(last, raise_term), step(VERSION, fail)]);
+        assert!(matches!(result, Err(OpenError::Store { .. })));
+        assert_eq!((schema, term), (Some(last), None));
+
+        let (result, schema, _) = migrated(last, &[]);
+        assert!(matches!(result, Err(OpenError::Version { .. })));
+        assert_eq!(schema, Some(last));
+    }
+}

@@ -1,0 +1,76 @@
+//! The bytes of a database file: a change of them needs a new schema version.
+
+#![allow(clippy::unwrap_used)]
+
+mod samples;
+
+use redb::{Database, Key, ReadableDatabase, ReadableTable, TableDefinition, Value};
+use samples::{attempt, blob, module, outcome, plain, put_job, put_outcome, task, token, worker};
+use sha2::{Digest as _, Sha256};
+use wasmhost_core::record::{StoredResult, Write};
+use wasmhost_proto::Digest;
+use wasmhost_proto::api::JobState;
+use wasmhost_proto::outcome::FailureKind;
+use wasmhost_store::{RedbStore, Store};
+
+/// Compares the first digits of the SHA-256 of a table's keys and records.
+fn check<K: Key + 'static, V: Value + 'static>(database: &Database, name: &str, want: &str) {
+    let table: TableDefinition<'_, K, V> = TableDefinition::new(name);
+    let table = database.begin_read().unwrap().open_table(table).unwrap();
+    let mut hash = Sha256::new();
+    for entry in table.iter().unwrap() {
+        let (key, value) = entry.unwrap();
+        hash.update(K::as_bytes(&key.value()));
+        hash.update(V::as_bytes(&value.value()));
+    }
+    let got = Digest(hash.finalize().into()).hex();
+    assert_eq!(
+        &got[..16],
+        want,
+        "'{name}' is written differently: raise VERSION, add a step to migrate.rs, \
+         and only then change this digest"
+    );
+}
+
+/// Every table's keys and records, as they lie in the file.
+#[test]
+fn the_format_on_disk_stays_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store.redb");
+    let batch = [
+        vec![Write::Term(5)],
+        put_job(1, JobState::Running),
+        vec![
+            put_outcome(
+                task(1, 2, 3),
+                outcome(None, Some(StoredResult::Inline(vec![6]))),
+            ),
+            put_outcome(
+                task(1, 2, 4),
+                outcome(None, Some(StoredResult::Blob(blob(7)))),
+            ),
+            put_outcome(task(1, 2, 5), plain(Some(FailureKind::Trap))),
+            Write::Attempt(
+                task(1, 2, 5),
+                Box::new(attempt(4, 1, FailureKind::LostWorker)),
+            ),
+            Write::Worker(worker(2, true)),
+            Write::Module(Box::new(module(9))),
+            Write::Token(token(1)),
+        ],
+    ]
+    .concat();
+    RedbStore::open(&path).unwrap().commit(&batch).unwrap();
+
+    let database = Database::open(&path).unwrap();
+    check::<&str, u64>(&database, "meta", "6dde0e50f01fd8e7");
+    check::<u64, &[u8]>(&database, "jobs", "dfba312799b4030d");
+    check::<u64, &[u8]>(&database, "plans", "a0c1d2cb479f5e9f");
+    check::<u64, ()>(&database, "live", "7c9fa136d4413fa6");
+    check::<&str, u64>(&database, "keys", "b163fb78c8d03fbd");
+    check::<(u64, u16, u32), &[u8]>(&database, "outcomes", "f29a84088c5fe08d");
+    check::<(u64, u16, u32, u32, u64), &[u8]>(&database, "attempts", "e43850f8f419a400");
+    check::<u64, &[u8]>(&database, "workers", "da40461728f7c9d1");
+    check::<[u8; 32], &[u8]>(&database, "modules", "d14172e3face3cf2");
+    check::<u64, &[u8]>(&database, "tokens", "de0ab7552450192b");
+}

@@ -1,0 +1,267 @@
+//! Records with every field set, for the tests of stores.
+
+#![allow(dead_code, unreachable_pub, reason = "each test uses what it needs")]
+
+use wasmhost_core::record::{
+    AttemptRecord, JobFailureRecord, JobRecord, ModuleRecord, OutcomeRecord, StoredResult,
+    TokenRecord, WorkerRecord, Write,
+};
+use wasmhost_proto::api::{Counts, JobState, TokenKind};
+use wasmhost_proto::input::{Array, BlobRef, Input, Item};
+use wasmhost_proto::module::{Manifest, ModuleKind};
+use wasmhost_proto::outcome::{Failure, FailureKind, Usage};
+use wasmhost_proto::plan::{JobPlan, NodeInput, NodePlan, OnFailure, RetryPolicy};
+use wasmhost_proto::status::{Event, NamedValue, Progress, Status, Value};
+use wasmhost_proto::wire::AttemptLimits;
+use wasmhost_proto::{Digest, JobId, Lease, TaskId, Timestamp, TokenId, WorkerId};
+
+pub fn task(job: u64, node: u16, index: u32) -> TaskId {
+    TaskId {
+        job: JobId(job),
+        node,
+        index,
+    }
+}
+
+pub fn blob(byte: u8) -> BlobRef {
+    BlobRef {
+        digest: Digest([byte; 32]),
+        len: u64::from(byte) << 20,
+    }
+}
+
+pub fn plan() -> JobPlan {
+    let node = NodePlan {
+        name: "count".into(),
+        module: Digest([1; 32]),
+        module_len: 4096,
+        kind: ModuleKind::Task,
+        array: Array::Items(vec![
+            Item::Json("{\"a\":[1,2.5,null]}".into()),
+            Item::File {
+                path: "text/ä.txt".into(),
+                blob: blob(2),
+            },
+        ]),
+        input: NodeInput::Given(Input::Item),
+        args: vec!["--flag".into()],
+        env: vec![("KEY".into(), "${item}".into())],
+        limits: AttemptLimits {
+            memory: 1 << 28,
+            wall_ms: 60_000,
+            output: 1 << 24,
+        },
+        retry: RetryPolicy::default(),
+        after: vec![],
+    };
+    let shared = NodePlan {
+        input: NodeInput::Given(Input::Blob(blob(3))),
+        ..node.clone()
+    };
+    let inline = NodePlan {
+        input: NodeInput::Given(Input::Bytes(vec![0, 255])),
+        ..node.clone()
+    };
+    let range = Array::Range {
+        start: -5,
+        step: 3,
+        count: 10_000_000,
+    };
+    let template = NodeInput::Given(Input::Template("\"${index}\"".into()));
+    let reduce = NodePlan {
+        module: Digest([4; 32]),
+        kind: ModuleKind::CoreCommand,
+        array: Array::Single,
+        input: NodeInput::Gather(0),
+        after: vec![0],
+        ..node.clone()
+    };
+    let ranged = NodePlan {
+        array: range,
+        input: template,
+        ..node.clone()
+    };
+    JobPlan {
+        name: "words".into(),
+        description: "counts words".into(),
+        priority: -3,
+        queue_ms: Some(1),
+        total_ms: None,
+        on_failure: OnFailure::Continue,
+        nodes: vec![node, shared, inline, ranged, reduce],
+    }
+}
+
+pub fn job(id: u64, state: JobState) -> JobRecord {
+    JobRecord {
+        id: JobId(id),
+        name: "words".into(),
+        priority: -3,
+        state,
+        submitted: Timestamp(1_000),
+        started: Some(Timestamp(1_001)),
+        ended: state.is_final().then_some(Timestamp(1_002)),
+        counts: Counts {
+            total: 9,
+            succeeded: 4,
+            ..Counts::default()
+        },
+        node_counts: vec![Counts::default(); 5],
+        failure: Some(JobFailureRecord {
+            task: Some(task(id, 1, 7)),
+            failure: failure(FailureKind::Trap),
+        }),
+        cancelled: false,
+        gathered: vec![(4, blob(5))],
+        idempotency_key: Some(format!("key-{id}")),
+        late_outcomes: 3,
+    }
+}
+
+pub fn failure(kind: FailureKind) -> Failure {
+    Failure {
+        exit_code: Some(-7),
+        backtrace: Some("0: main".into()),
+        ..Failure::new(kind, "it broke")
+    }
+}
+
+pub fn outcome(failed: Option<FailureKind>, result: Option<StoredResult>) -> OutcomeRecord {
+    OutcomeRecord {
+        lease: Lease {
+            term: 7,
+            attempt: 2,
+        },
+        worker: Some(WorkerId(99)),
+        started: Some(Timestamp(5)),
+        ended: Timestamp(6),
+        failure: failed.map(failure),
+        result,
+        usage: Usage {
+            wall_us: 1,
+            cpu_us: 2,
+            peak_memory: 3,
+        },
+        status: Status {
+            progress: Some(Progress {
+                done: 1,
+                total: Some(2),
+                message: Some("half".into()),
+            }),
+            values: vec![
+                NamedValue {
+                    name: "t".into(),
+                    value: Value::Text("x".into()),
+                },
+                NamedValue {
+                    name: "i".into(),
+                    value: Value::Int(-9),
+                },
+                NamedValue {
+                    name: "f".into(),
+                    value: Value::Float(0.1),
+                },
+                NamedValue {
+                    name: "b".into(),
+                    value: Value::Flag(true),
+                },
+                NamedValue {
+                    name: "j".into(),
+                    value: Value::Json("[1]".into()),
+                },
+            ],
+            events: vec![
+                Event {
+                    at: Timestamp(5),
+                    name: "e".into(),
+                    value: Some(Value::Int(1)),
+                },
+                Event {
+                    at: Timestamp(6),
+                    name: "none".into(),
+                    value: None,
+                },
+            ],
+            events_dropped: 4,
+        },
+        log: "a line\n".into(),
+    }
+}
+
+pub fn plain(failed: Option<FailureKind>) -> OutcomeRecord {
+    OutcomeRecord {
+        worker: None,
+        started: None,
+        status: Status::default(),
+        log: String::new(),
+        ..outcome(failed, None)
+    }
+}
+
+pub fn attempt(term: u64, attempt: u32, kind: FailureKind) -> AttemptRecord {
+    let o = outcome(None, None);
+    AttemptRecord {
+        lease: Lease { term, attempt },
+        worker: o.worker,
+        started: o.started,
+        ended: o.ended,
+        failure: failure(kind),
+        usage: o.usage,
+        status: o.status,
+        log: o.log,
+    }
+}
+
+pub fn put_job(id: u64, state: JobState) -> Vec<Write> {
+    vec![
+        Write::Plan(JobId(id), Box::new(plan())),
+        Write::Job(Box::new(job(id, state))),
+    ]
+}
+
+pub fn put_outcome(task: TaskId, outcome: OutcomeRecord) -> Write {
+    Write::Outcome(task, Box::new(outcome))
+}
+
+pub fn module(byte: u8) -> ModuleRecord {
+    let mut schema = serde_json::json!({"type": "object"});
+    for _ in 0..50 {
+        schema = serde_json::json!({ "items": schema, "n": 1, "f": 0.5, "none": null });
+    }
+    ModuleRecord {
+        digest: Digest([byte; 32]),
+        len: 10,
+        kind: ModuleKind::Command,
+        names: vec!["a:1".into(), "a:2".into()],
+        pushed: Timestamp(4),
+        manifest: Manifest {
+            input: Some(schema),
+            name: "a".into(),
+            ..Manifest::default()
+        },
+        imports: vec!["wasi:cli/stdin@0.2.0".into()],
+        exports: vec![],
+    }
+}
+
+pub fn token(id: u64) -> TokenRecord {
+    TokenRecord {
+        id: TokenId(id),
+        kind: TokenKind::Join,
+        name: "note".into(),
+        secret_sha256: [id as u8; 32],
+        created: Timestamp(1),
+        expires: Some(Timestamp(2)),
+        used: None,
+    }
+}
+
+pub fn worker(id: u64, connected: bool) -> WorkerRecord {
+    WorkerRecord {
+        id: WorkerId(id),
+        name: format!("w{id}"),
+        connected,
+        draining: false,
+        seen: Timestamp(3),
+    }
+}
