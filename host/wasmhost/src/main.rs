@@ -9,4 +9,6 @@ mod primary;
 mod settings;
 mod worker;
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

@@ -1,0 +1,135 @@
+//! The settings file: TOML, every key optional, unknown keys refused with their
+//! place. Reads it; what wins over it is decided in `mod.rs`.
+
+use super::values::{Bytes, Millis};
+use super::{LogFormat, OutputFormat};
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+
+/// Everything that can be set in the file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(crate) struct File {
+    /// Where all state lives.
+    pub(crate) data_dir: Option<PathBuf>,
+    /// How answers are written.
+    pub(crate) output: Option<OutputFormat>,
+    /// What is logged, such as `info` or `wasmhost=debug`.
+    pub(crate) log: Option<String>,
+    /// How log lines are written.
+    pub(crate) log_format: Option<LogFormat>,
+    /// For every verb that asks a primary.
+    pub(crate) client: ClientFile,
+    /// For `run-primary` and `dev`.
+    pub(crate) primary: PrimaryFile,
+    /// For `run-worker` and `dev`.
+    pub(crate) worker: WorkerFile,
+}
+
+/// `[client]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(crate) struct ClientFile {
+    pub(crate) addr: Option<String>,
+    pub(crate) token_file: Option<PathBuf>,
+    pub(crate) ca: Option<PathBuf>,
+}
+
+/// `[primary]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(crate) struct PrimaryFile {
+    pub(crate) listen: Option<std::net::SocketAddr>,
+    pub(crate) http: Option<std::net::SocketAddr>,
+    pub(crate) advertise: Option<Vec<String>>,
+    pub(crate) lease: Option<Millis>,
+    pub(crate) tls_cert: Option<PathBuf>,
+    pub(crate) tls_key: Option<PathBuf>,
+    pub(crate) insecure_http: Option<bool>,
+}
+
+/// `[worker]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(crate) struct WorkerFile {
+    pub(crate) primary: Option<String>,
+    pub(crate) name: Option<String>,
+    pub(crate) slots: Option<u32>,
+    pub(crate) executors: Option<u32>,
+    pub(crate) memory: Option<Bytes>,
+    pub(crate) status_interval: Option<Millis>,
+}
+
+/// Why a settings file could not be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FileError {
+    #[error("cannot read the settings file {}: {error}", path.display())]
+    Read {
+        path: PathBuf,
+        error: std::io::Error,
+    },
+    #[error("the settings file {} is wrong\n{error}", path.display())]
+    Parse {
+        path: PathBuf,
+        error: Box<toml::de::Error>,
+    },
+}
+
+/// Reads the file that was named, or the user's own if there is one.
+pub(crate) fn load(named: Option<&Path>, default: Option<PathBuf>) -> Result<File, FileError> {
+    let path = match (named, default) {
+        (Some(path), _) => path.to_owned(),
+        (None, Some(path)) if path.exists() => path,
+        (None, _) => return Ok(File::default()),
+    };
+    match std::fs::read_to_string(&path) {
+        Ok(text) => parse(&text).map_err(|error| FileError::Parse { path, error }),
+        Err(error) => Err(FileError::Read { path, error }),
+    }
+}
+
+fn parse(text: &str) -> Result<File, Box<toml::de::Error>> {
+    toml::from_str(text).map_err(Box::new)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, want: Result<(), &str>) {
+        match (parse(text), want) {
+            (Ok(_), Ok(())) => {}
+            (Err(error), Err(part)) => {
+                assert!(
+                    error.to_string().contains(part),
+                    "{error} does not say {part:?}"
+                );
+            }
+            (got, want) => panic!("{text:?}: {got:?} instead of {want:?}"),
+        }
+    }
+
+    #[test]
+    fn files() {
+        check("", Ok(()));
+        check(
+            "output = 'json'\n[worker]\nslots = 4\nmemory = '2GiB'",
+            Ok(()),
+        );
+        check("[primary]\nlease = '15s'\nhttp = '127.0.0.1:1'", Ok(()));
+        check("[worker]\nslot = 4", Err("unknown field `slot`"));
+        check("[worker]\nslot = 4", Err("line 2, column 1"));
+        check("[primary]\nlease = '15'", Err("not a duration"));
+        check("output = 'yaml'", Err("unknown variant `yaml`"));
+        check("[primary]\nlisten = 'here'", Err("socket address"));
+    }
+
+    #[test]
+    fn a_missing_file_counts_only_when_it_was_named() {
+        let missing = PathBuf::from("/nonexistent/wasmhost.toml");
+        assert!(load(None, Some(missing.clone())).is_ok());
+        let error = load(Some(&missing), None).unwrap_err().to_string();
+        assert!(error.contains("/nonexistent/wasmhost.toml"), "{error}");
+    }
+}
