@@ -24,7 +24,8 @@ pub enum Write {
     Outcome(TaskId, Box<OutcomeRecord>),
     /// Takes recorded ends back: the user asked for the tasks to run again.
     RemoveOutcome(TaskId),
-    /// An attempt that failed and is followed by another, or by the task's end.
+    /// An attempt that failed, the last one too: an outcome can be taken back,
+    /// the story of the attempts stays.
     Attempt(TaskId, Box<AttemptRecord>),
     /// A worker.
     Worker(WorkerRecord),
@@ -201,8 +202,9 @@ pub struct RecoveredJob {
     pub plan: JobPlan,
     /// Every recorded end: where, and whether it was success, a failure or a cancellation.
     pub ended: Vec<(NodeIndex, u32, RecordedEnd)>,
-    /// Failed attempts of tasks without a recorded end, by task: how many were
+    /// Failed attempts of tasks that have not succeeded, by task: how many were
     /// charged to the guest, how many to the infrastructure, and the highest number.
+    /// With those that failed for good: a retry of the job must not use a number twice.
     pub failed_attempts: Vec<(NodeIndex, u32, FailedAttempts)>,
 }
 

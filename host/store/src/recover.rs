@@ -37,7 +37,8 @@ pub(crate) fn assemble(
     let mut open: BTreeMap<(NodeIndex, u32), FailedAttempts> = BTreeMap::new();
     for charge in charges {
         let task = (charge.node, charge.index);
-        if ended.binary_search_by_key(&task, |e| (e.0, e.1)).is_ok() {
+        let end = ended.binary_search_by_key(&task, |e| (e.0, e.1));
+        if end.is_ok_and(|at| ended[at].2 == RecordedEnd::Succeeded) {
             continue;
         }
         let failed = open.entry(task).or_default();

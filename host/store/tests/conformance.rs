@@ -284,6 +284,15 @@ fn recovery_gives_live_jobs_with_ends_and_open_attempts() {
         let open = [
             (
                 0,
+                7,
+                FailedAttempts {
+                    guest: 1,
+                    infrastructure: 0,
+                    last: 1,
+                },
+            ),
+            (
+                0,
                 8,
                 FailedAttempts {
                     guest: 1,
