@@ -1,20 +1,50 @@
-//! Chores of the repository: `cargo xtask test`.
+//! Chores of the repository: `cargo xtask help`. A chore is a file. Owns
+//! building task modules, the demonstration and the checks; the product itself
+//! needs none of it.
 
-use std::process::{Command, ExitCode};
+mod build_tasks;
+mod checks;
+mod demo;
+mod repository;
+mod steps;
+mod toolchain;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+usage: cargo xtask CHORE
+
+  build-tasks [NAME…]  build the task modules (all, or those named) into target/tasks
+  demo [FOLDER]        build everything, then run two real jobs on a real cluster: the
+                       words of FOLDER (or of cargo's downloads), and a picture
+  test                 check and test everything
+  ci                   the same, and that the lock file and the work tree stay as they are
+  help                 print this
+";
 
 fn main() -> ExitCode {
-    match std::env::args().nth(1).as_deref() {
-        Some("test") => match Command::new("cargo").args(["test", "--workspace"]).status() {
-            Ok(status) if status.success() => ExitCode::SUCCESS,
-            Ok(_) => ExitCode::FAILURE,
-            Err(e) => {
-                eprintln!("cannot start cargo: {e}");
-                ExitCode::FAILURE
-            }
-        },
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        ["build-tasks", names @ ..] => build_tasks::run(names),
+        ["demo"] => demo::run(None),
+        ["demo", folder] => demo::run(Some(folder.as_ref())),
+        ["test"] => checks::test(),
+        ["ci"] => checks::ci(),
+        ["help" | "--help" | "-h"] => {
+            print!("{HELP}");
+            Ok(())
+        }
         _ => {
-            eprintln!("usage: cargo xtask test");
-            ExitCode::from(2)
+            eprint!("{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
         }
     }
 }

@@ -1,0 +1,61 @@
+//! `test` and `ci`: all that must hold before a change lands, cheapest first.
+
+use crate::build_tasks;
+use crate::steps::{self, Steps};
+use crate::toolchain::{self, BARE};
+use anyhow::{Context, Result, bail};
+use std::process::Command;
+
+/// Checks and tests everything.
+pub(crate) fn test() -> Result<()> {
+    let mut steps = Steps::default();
+    everything(&mut steps, "")?;
+    eprintln!("\neverything holds:\n{}", steps.table());
+    Ok(())
+}
+
+/// The same with the lock file as it is; nothing may change the work tree.
+pub(crate) fn ci() -> Result<()> {
+    let before = work_tree()?;
+    let mut steps = Steps::default();
+    everything(&mut steps, " --locked")?;
+    steps.step("the work tree is as it was", || {
+        let after = work_tree()?;
+        if after != before {
+            bail!("the checks changed files:\n{after}");
+        }
+        Ok(())
+    })?;
+    eprintln!("\neverything holds:\n{}", steps.table());
+    Ok(())
+}
+
+fn everything(steps: &mut Steps, locked: &str) -> Result<()> {
+    steps.cargo("fmt --all --check")?;
+    steps.step("the contracts and the core build without a system", || {
+        toolchain::ensure(BARE)?;
+        let args =
+            format!("check --quiet --target {BARE} -p wasmhost-proto -p wasmhost-core{locked}");
+        steps::run(Command::new("cargo").args(args.split(' ')))
+    })?;
+    steps.step("build-tasks", || build_tasks::run(&[]))?;
+    steps.cargo(&format!(
+        "clippy --workspace --all-targets{locked} -- --deny warnings"
+    ))?;
+    // The black-box tests start this binary: they cannot ask cargo for it.
+    steps.cargo(&format!("build --package wasmhost{locked}"))?;
+    steps.cargo(&format!("test --workspace{locked}"))
+}
+
+/// What git says is changed, and how.
+fn work_tree() -> Result<String> {
+    let mut text = String::new();
+    for args in [&["status", "--porcelain"][..], &["diff"]] {
+        let output = Command::new("git")
+            .args(args)
+            .output()
+            .context("cannot start git")?;
+        text.push_str(&String::from_utf8_lossy(&output.stdout));
+    }
+    Ok(text)
+}
