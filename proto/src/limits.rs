@@ -93,6 +93,14 @@ pub const FIRST_FRAME_MS: u64 = 2_000;
 pub const FRAME_MS: u64 = 10_000;
 /// A blob of which no byte moves for this long is given up.
 pub const BLOB_STALL_MS: u64 = 60_000;
+/// A worker tries to move an input or a result for this long, across
+/// reconnects; then the attempt ends as a host fault.
+pub const TRANSFER_MS: u64 = 600_000;
+/// Messages of a worker that wait to be sent: far above what its leases can
+/// cause within a frame's time. A primary that lets them pile up is cut off.
+pub const MAX_OUTBOX: usize = 16 << 10;
+/// A worker's cache of modules and input files.
+pub const DEFAULT_FILE_CACHE: u64 = 8192 * MIB;
 /// The first and the longest wait between two attempts to reach the primary.
 pub const RECONNECT_MS: std::ops::RangeInclusive<u64> = 200..=10_000;
 /// A worker silent or disconnected for this long loses its leases.

@@ -200,6 +200,11 @@ impl Uplink {
         self.handle.closed().await
     }
 
+    /// Closes the connection at once, without waiting.
+    pub fn abort(&self, why: &str) {
+        self.handle.close(why);
+    }
+
     /// Closes the connection and waits a little until the primary was told.
     pub async fn close(&self, why: &str) {
         self.handle.close(why);

@@ -164,6 +164,12 @@ impl<T: Serialize> FrameSender<T> {
         }
     }
 
+    /// Ends the stream and waits a little until the other side has all of it.
+    pub async fn finish(mut self) {
+        let _ = self.stream.finish();
+        let _ = timeout(Duration::from_millis(FRAME_MS), self.stream.stopped()).await;
+    }
+
     /// A hold on the connection.
     pub fn handle(&self) -> &LinkHandle {
         &self.handle

@@ -23,6 +23,18 @@ pub struct Identity {
     not_after: Timestamp,
 }
 
+impl Clone for Identity {
+    fn clone(&self) -> Identity {
+        Identity {
+            path: self.path.clone(),
+            key: self.key.clone_key(),
+            certificate: self.certificate.clone(),
+            authority: self.authority.clone(),
+            ..*self
+        }
+    }
+}
+
 impl std::fmt::Debug for Identity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Identity({}, until {})", self.worker, self.not_after)
