@@ -171,7 +171,7 @@ pub enum End {
 }
 
 /// A result: inline, or a blob that was uploaded before.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[serde(untagged)]
 pub enum ResultData {
     /// The bytes, up to [`crate::limits::MAX_INLINE`].

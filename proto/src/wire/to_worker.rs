@@ -109,7 +109,7 @@ pub struct AssignRun {
 }
 
 /// The item of an assigned index, shortest form first.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 #[serde(untagged)]
 pub enum RunItem {
     /// A number of a range.
