@@ -134,6 +134,12 @@ impl Worker {
         }
     }
 
+    /// The highest term that an earlier process of this worker has seen: a
+    /// primary below it is refused.
+    pub fn remember_term(&mut self, term: u64) {
+        self.term_seen = self.term_seen.max(term);
+    }
+
     /// Attempts running.
     pub fn running(&self) -> u32 {
         self.runs.len() as u32
