@@ -154,3 +154,7 @@ fn fatal(error: &StoreError) -> ! {
     tracing::error!("the primary stops at once: {error}; start it again once the disk is well");
     std::process::exit(1)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -237,3 +237,45 @@ fn halves(mut messages: Vec<ToWorker>) -> Option<(Vec<ToWorker>, Vec<ToWorker>)>
     };
     Some((vec![ToWorker::Assign(runs)], vec![ToWorker::Assign(second)]))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasmhost_proto::wire::RunItem;
+    use wasmhost_proto::{JobId, Lease};
+
+    fn assign(runs: &[(u32, u32)]) -> Vec<ToWorker> {
+        let run = |&(first, len): &(u32, u32)| AssignRun {
+            job: JobId(1),
+            node: 0,
+            lease: Lease {
+                term: 1,
+                attempt: 1,
+            },
+            first,
+            items: (first..first + len)
+                .map(|n| RunItem::Number(n.into()))
+                .collect(),
+        };
+        vec![ToWorker::Assign(runs.iter().map(run).collect())]
+    }
+
+    #[test]
+    fn too_much_for_a_frame_is_halved() {
+        let check = |whole: Vec<ToWorker>, want| assert_eq!(halves(whole), want);
+        let poll = |n| vec![ToWorker::Poll; n];
+        check(poll(3), Some((poll(1), poll(2))));
+        check(poll(1), None);
+        check(vec![], None);
+        check(assign(&[]), None);
+        check(assign(&[(5, 1)]), None);
+        check(
+            assign(&[(5, 3)]),
+            Some((assign(&[(5, 1)]), assign(&[(6, 2)]))),
+        );
+        check(
+            assign(&[(5, 3), (0, 1)]),
+            Some((assign(&[(5, 3)]), assign(&[(0, 1)]))),
+        );
+    }
+}
