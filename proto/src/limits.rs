@@ -201,6 +201,9 @@ pub const MAX_STATUS_VALUES: usize = 64;
 pub const MAX_STATUS_NAME: usize = 64;
 /// A status value or a progress message.
 pub const MAX_STATUS_VALUE: usize = 4 << 10;
+/// All names, values and events of an attempt: a status must fit into a frame
+/// beside what else is in it.
+pub const MAX_STATUS_BYTES: usize = 256 << 10;
 /// Events kept per attempt; later ones are counted.
 pub const MAX_EVENTS: usize = 256;
 /// Status calls before an attempt is stopped as a flood.
@@ -232,7 +235,26 @@ pub const MODULE_TRIES: u32 = 5;
 /// The wait before the second try to get a module, doubled with each.
 pub const MODULE_BACKOFF_MS: u64 = 500;
 
+// Executor processes.
+
+/// The pause before a dead executor is replaced: doubled with each start that
+/// does not last, up to the second value.
+pub const EXECUTOR_RESTART_MS: std::ops::RangeInclusive<u64> = 50..=10_000;
+/// An executor that is not ready by then is killed.
+pub const EXECUTOR_START_MS: u64 = 10_000;
+/// Messages that an executor's side of its socket holds before runs wait.
+pub const MAX_EXECUTOR_QUEUE: usize = 4096;
+/// Modules mapped at once by the executors of a worker; the least recently used goes.
+pub const MAX_LOADED_MODULES: usize = 1024;
+
 // Compiling, in a process of its own.
+
+/// Compiles at once on one worker: each may take its whole memory.
+pub const MAX_COMPILES: usize = 2;
+/// What a compile child may say of a rejected module.
+pub const MAX_COMPILE_REASON: usize = 8 << 10;
+/// Rejected modules remembered by a worker, so that they are not tried again.
+pub const MAX_REJECTED_MODULES: usize = 1024;
 
 /// Wall-clock time of one compile: the slowest real program took 29 s.
 pub const MAX_COMPILE_MS: u64 = 120_000;

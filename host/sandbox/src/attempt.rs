@@ -48,6 +48,10 @@ pub struct Finished {
 pub trait Reporter {
     /// The guest has been instantiated and is about to run.
     fn started(&self);
+    /// Whether there is room for a report now; what was published waits otherwise.
+    fn ready(&self) -> bool {
+        true
+    }
     /// Something was published: the whole status, and the log text since the
     /// last report. At most one call each `STATUS_COALESCE_MS`.
     fn published(&self, status: Status, log: String);

@@ -110,8 +110,9 @@ impl Sandbox {
 }
 
 fn refuse(attempt: &Attempt) -> Option<Failure> {
-    let args: usize = attempt.args.iter().map(String::len).sum();
-    let env: usize = attempt.env.iter().map(|(k, v)| k.len() + v.len()).sum();
+    // As in C, each with its end.
+    let args: usize = attempt.args.iter().map(|a| a.len() + 1).sum();
+    let env: usize = attempt.env.iter().map(|(k, v)| k.len() + v.len() + 2).sum();
     (args + env > MAX_ARGS_BYTES).then(|| {
         let message = format!(
             "arguments and environment are {} bytes, over the limit of {MAX_ARGS_BYTES}",
@@ -175,7 +176,7 @@ async fn supervise(
             }
             end = &mut call => return Ok(end),
             _ = news.tick() => {
-                if let Some((status, log)) = board.news() {
+                if reporter.ready() && let Some((status, log)) = board.news() {
                     reporter.published(status, log);
                 }
             }

@@ -10,5 +10,8 @@ mod settings;
 mod worker;
 
 fn main() -> std::process::ExitCode {
-    cli::main()
+    match executor::dispatch() {
+        Some(code) => code,
+        None => cli::main(),
+    }
 }

@@ -4,14 +4,21 @@ use super::Halt;
 use crate::text::clip;
 use std::time::{SystemTime, UNIX_EPOCH};
 use wasmhost_proto::Timestamp;
-use wasmhost_proto::limits::{MAX_EVENTS, MAX_STATUS_NAME, MAX_STATUS_VALUE, MAX_STATUS_VALUES};
+use wasmhost_proto::limits::{
+    MAX_EVENTS, MAX_STATUS_BYTES, MAX_STATUS_NAME, MAX_STATUS_VALUE, MAX_STATUS_VALUES,
+};
 use wasmhost_proto::outcome::FailureKind;
 use wasmhost_proto::status::{Event, NamedValue, Progress, Status, Value};
 
 #[derive(Default)]
 pub(super) struct StatusBoard {
     status: Status,
+    /// What the values and events count for.
+    bytes: usize,
 }
+
+/// What an entry counts for beside its text.
+const ENTRY: usize = 64;
 
 impl StatusBoard {
     pub(super) fn status(&self) -> &Status {
@@ -28,10 +35,18 @@ impl StatusBoard {
 
     pub(super) fn set(&mut self, name: String, value: Value) -> Result<(), Halt> {
         let (name, value) = checked(name, Some(value))?;
-        let (Some(value), values) = (value, &mut self.status.values) else {
-            return Ok(());
-        };
-        if let Some(known) = values.iter_mut().find(|v| v.name == name) {
+        let Some(value) = value else { return Ok(()) };
+        let values = &mut self.status.values;
+        let known = values.iter_mut().find(|v| v.name == name);
+        let before = known.as_ref().map_or(0, |v| size(&v.name, Some(&v.value)));
+        let bytes = self.bytes - before + size(&name, Some(&value));
+        if bytes > MAX_STATUS_BYTES {
+            return Err(Halt::new(
+                FailureKind::HostCallLimit,
+                format!("with '{name}' the status is over the limit of {MAX_STATUS_BYTES} bytes"),
+            ));
+        }
+        if let Some(known) = known {
             known.value = value;
         } else if values.len() < MAX_STATUS_VALUES {
             values.push(NamedValue { name, value });
@@ -41,12 +56,15 @@ impl StatusBoard {
                 format!("status value '{name}' is one more than the {MAX_STATUS_VALUES} allowed"),
             ));
         }
+        self.bytes = bytes;
         Ok(())
     }
 
     pub(super) fn event(&mut self, name: String, value: Option<Value>) -> Result<(), Halt> {
         let (name, value) = checked(name, value)?;
-        if self.status.events.len() < MAX_EVENTS {
+        let bytes = self.bytes + size(&name, value.as_ref());
+        if self.status.events.len() < MAX_EVENTS && bytes <= MAX_STATUS_BYTES {
+            self.bytes = bytes;
             let at = now();
             self.status.events.push(Event { at, name, value });
         } else {
@@ -54,6 +72,14 @@ impl StatusBoard {
         }
         Ok(())
     }
+}
+
+fn size(name: &str, value: Option<&Value>) -> usize {
+    let text = match value {
+        Some(Value::Text(text) | Value::Json(text)) => text.len(),
+        _ => 0,
+    };
+    ENTRY + name.len() + text
 }
 
 /// Text is clipped; what cannot be clipped without becoming false is refused.
@@ -138,6 +164,21 @@ mod tests {
         );
         let halt = board.set("more".into(), Value::Flag(true)).unwrap_err();
         assert_eq!(halt.kind, FailureKind::HostCallLimit);
+    }
+
+    #[test]
+    fn the_whole_is_bounded() {
+        let text = || Value::Text("x".repeat(MAX_STATUS_VALUE));
+        let mut board = StatusBoard::default();
+        for _ in 0..2 * MAX_STATUS_BYTES / MAX_STATUS_VALUE {
+            board.set("same".into(), text()).unwrap();
+            board.event("e".into(), Some(text())).unwrap();
+        }
+        let value = size("same", Some(&text()));
+        let kept = (MAX_STATUS_BYTES - value) / size("e", Some(&text()));
+        assert_eq!(board.status().events.len(), kept);
+        let halt = (0..2).find_map(|i| board.set(format!("v{i}"), text()).err());
+        assert_eq!(halt.unwrap().kind, FailureKind::HostCallLimit);
     }
 
     #[test]

@@ -1,1 +1,36 @@
 //! Executor processes: the child side, and the pool that supervises them.
+//!
+//! Owns the processes in which guests run and modules are compiled. The
+//! supervisor never runs guest code and believes of an executor only what
+//! concerns the runs that it gave to it.
+
+mod cache;
+mod child;
+mod compile;
+mod hear;
+mod ipc;
+mod launch;
+mod output;
+mod pool;
+mod process;
+mod seat;
+mod tell;
+#[cfg(test)]
+mod tests;
+
+pub use cache::{CompileCache, CompileFailure};
+pub use output::OutputData;
+pub use pool::{InputData, Order, Pool, PoolEnd, PoolEvent, PoolOptions};
+
+use std::process::ExitCode;
+
+/// Runs a hidden subcommand if this process was started as a child of a worker:
+/// `executor` or `compile`. To be called before anything else.
+pub fn dispatch() -> Option<ExitCode> {
+    let mut args = std::env::args_os().skip(1);
+    match args.next()?.to_str()? {
+        "executor" => Some(launch::child_main(args)),
+        "compile" => Some(compile::compile_main(args)),
+        _ => None,
+    }
+}

@@ -1,0 +1,205 @@
+//! What an executor says, believed only as far as it concerns its own runs and
+//! keeps within their bounds. Anything else costs it its life.
+
+use super::ipc::Receiver;
+use super::output::{Gather, GatherError, OutputData};
+use super::pool::{PoolEnd, PoolEvent, Shared};
+use std::collections::HashMap;
+use tokio::net::unix::OwnedReadHalf;
+use wasmhost_proto::executor::{Ended, FromExecutor, RunId};
+use wasmhost_proto::limits::{
+    MAX_EVENTS, MAX_FAILURE_TEXT, MAX_LOG_BYTES, MAX_STATUS_BYTES, MAX_STATUS_VALUE,
+    MAX_STATUS_VALUES,
+};
+use wasmhost_proto::outcome::{Failure, FailureKind};
+use wasmhost_proto::status::{Status, Value};
+use wasmhost_proto::{Lease, TaskId};
+
+/// A log's note on what was left out.
+const LOG_NOTE: usize = 256;
+
+/// A message that an honest executor does not send.
+struct Violation(String);
+
+/// Outputs that are coming; none for one that cannot be kept.
+type Outputs = HashMap<RunId, Option<Gather>>;
+
+/// Reads until the executor closes its socket (none) or breaks the rules (why).
+pub(super) async fn hear(
+    shared: &Shared,
+    seat: usize,
+    mut receiver: Receiver<OwnedReadHalf>,
+) -> Option<String> {
+    let mut outputs = Outputs::new();
+    loop {
+        let message = match receiver.next().await {
+            Ok(Some(message)) => message,
+            Ok(None) => return None,
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return None,
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return None,
+            Err(error) => return Some(format!("broke the protocol: {error}")),
+        };
+        if let Err(Violation(why)) = handle(shared, seat, message, &mut outputs).await {
+            return Some(format!("broke the protocol: {why}"));
+        }
+    }
+}
+
+async fn handle(
+    shared: &Shared,
+    seat: usize,
+    message: FromExecutor,
+    outputs: &mut Outputs,
+) -> Result<(), Violation> {
+    match message {
+        FromExecutor::Ready => return Err(Violation("it said 'ready' twice".into())),
+        FromExecutor::Loaded { error: None, .. } => {}
+        FromExecutor::Loaded {
+            digest,
+            error: Some(error),
+        } => {
+            // Its runs end with the same reason.
+            let error: String = error.chars().take(MAX_FAILURE_TEXT).collect();
+            tracing::warn!(%digest, "an executor cannot load a module: {error}");
+        }
+        FromExecutor::Started { run } => {
+            let (task, lease) = named(shared, seat, run, 0)?;
+            shared.send(PoolEvent::Started(task, lease)).await;
+        }
+        FromExecutor::Status { run, status, log } => {
+            check_status(&status)?;
+            let (task, lease) = named(shared, seat, run, log.len())?;
+            let event = PoolEvent::Status {
+                task,
+                lease,
+                status,
+                log,
+            };
+            shared.send(event).await;
+        }
+        FromExecutor::OutputChunk { run, bytes } => {
+            push(shared, seat, run, &bytes, outputs).await?
+        }
+        FromExecutor::Ended(ended) => end(shared, seat, *ended, outputs).await?,
+    }
+    Ok(())
+}
+
+/// The run under its own name, with so much log counted.
+fn named(
+    shared: &Shared,
+    seat: usize,
+    run: RunId,
+    log: usize,
+) -> Result<(TaskId, Lease), Violation> {
+    let mut state = shared.lock();
+    let Some(placed) = state.seats[seat].runs.get_mut(&run) else {
+        return Err(Violation(format!("run {run} is none of its own")));
+    };
+    placed.log_bytes += log;
+    if placed.log_bytes > MAX_LOG_BYTES + LOG_NOTE {
+        return Err(Violation(format!("run {run} has too long a log")));
+    }
+    Ok((placed.task, placed.lease))
+}
+
+fn check_status(status: &Status) -> Result<(), Violation> {
+    let text = |value: Option<&Value>| match value {
+        Some(Value::Text(text) | Value::Json(text)) => text.len(),
+        _ => 0,
+    };
+    let values = status
+        .values
+        .iter()
+        .map(|v| v.name.len() + text(Some(&v.value)));
+    let events = status
+        .events
+        .iter()
+        .map(|e| e.name.len() + text(e.value.as_ref()));
+    let message = status.progress.as_ref().and_then(|p| p.message.as_ref());
+    let within = status.values.len() <= MAX_STATUS_VALUES
+        && status.events.len() <= MAX_EVENTS
+        && values.chain(events).sum::<usize>() <= MAX_STATUS_BYTES
+        && message.is_none_or(|m| m.len() <= MAX_STATUS_VALUE);
+    match within {
+        true => Ok(()),
+        false => Err(Violation("a status is out of bounds".into())),
+    }
+}
+
+/// Keeps a piece of output. A disk that is full is no fault of the executor's.
+async fn push(
+    shared: &Shared,
+    seat: usize,
+    run: RunId,
+    bytes: &[u8],
+    outputs: &mut Outputs,
+) -> Result<(), Violation> {
+    if !outputs.contains_key(&run) {
+        let state = shared.lock();
+        let Some(placed) = state.seats[seat].runs.get(&run) else {
+            return Err(Violation(format!("run {run} is none of its own")));
+        };
+        let gather = Gather::new(placed.output.clone(), placed.limits.output);
+        outputs.insert(run, Some(gather));
+    }
+    let Some(Some(gather)) = outputs.get_mut(&run) else {
+        return Ok(());
+    };
+    match gather.push(bytes).await {
+        Ok(()) => Ok(()),
+        Err(GatherError::TooLong) => Err(Violation(format!("run {run} has too long an output"))),
+        Err(GatherError::Write(error)) => {
+            outputs.insert(run, None);
+            let message = format!("the output cannot be kept: {error}");
+            if let Some(placed) = shared.lock().seats[seat].runs.get_mut(&run) {
+                placed.verdict = Some(Failure::new(FailureKind::HostFault, message));
+            }
+            Ok(())
+        }
+    }
+}
+
+async fn end(
+    shared: &Shared,
+    seat: usize,
+    ended: Ended,
+    outputs: &mut Outputs,
+) -> Result<(), Violation> {
+    check_status(&ended.status)?;
+    named(shared, seat, ended.run, ended.log.len())?;
+    let text = ended.failure.as_ref().map_or(0, |f| {
+        f.message.len() + f.backtrace.as_ref().map_or(0, String::len)
+    });
+    if text > 2 * MAX_FAILURE_TEXT {
+        return Err(Violation(format!(
+            "run {} has too long a failure",
+            ended.run
+        )));
+    }
+    push(shared, seat, ended.run, &ended.output, outputs).await?;
+    let output = match outputs.remove(&ended.run).flatten() {
+        Some(gather) => gather.finish().await,
+        None => Ok(OutputData::Bytes(Vec::new())),
+    };
+    let Some(placed) = shared.lock().remove(seat, ended.run) else {
+        return Err(Violation(format!("run {} is none of its own", ended.run)));
+    };
+    let mut failure = placed.verdict.or(ended.failure);
+    let output = output.unwrap_or_else(|error| {
+        let message = format!("the output cannot be kept: {error}");
+        failure = Some(Failure::new(FailureKind::HostFault, message));
+        OutputData::Bytes(Vec::new())
+    });
+    let end = PoolEnd {
+        task: placed.task,
+        lease: placed.lease,
+        failure,
+        output,
+        usage: ended.usage,
+        status: ended.status,
+        log: ended.log,
+    };
+    shared.send(PoolEvent::Ended(Box::new(end))).await;
+    Ok(())
+}

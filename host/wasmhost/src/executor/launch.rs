@@ -1,0 +1,117 @@
+//! Starts executor processes, and is their first code. The socket is the
+//! child's standard input: the one descriptor it is given besides the
+//! supervisor's standard error.
+
+use super::child;
+use super::process::{self, Process, become_child, close_inherited};
+use rustix::process::Resource;
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream as StdStream;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::process::{Command, ExitCode, Stdio};
+use tokio::net::UnixStream;
+use wasmhost_sandbox::{Sandbox, SandboxOptions};
+
+/// Open files of an executor: each loaded module holds up to three.
+const MAX_FILES: u64 = 4096;
+
+/// An executor that was started.
+pub(super) struct Launched {
+    /// For people.
+    pub(super) id: u32,
+    pub(super) stream: UnixStream,
+    pub(super) process: Box<dyn Executor>,
+}
+
+/// What a session needs of a process; the tests have another one.
+pub(super) trait Executor: Send {
+    /// Ends it now.
+    fn kill(&self);
+    /// How it ended: `was killed by signal 9`.
+    fn ended(&mut self) -> Pin<Box<dyn Future<Output = String> + Send + '_>>;
+}
+
+impl Executor for Process {
+    fn kill(&self) {
+        Process::kill(self);
+    }
+
+    fn ended(&mut self) -> Pin<Box<dyn Future<Output = String> + Send + '_>> {
+        Box::pin(async {
+            match self.wait().await {
+                Ok(output) => process::describe(output.status),
+                Err(error) => format!("cannot be waited for: {error}"),
+            }
+        })
+    }
+}
+
+/// Makes executors.
+pub(super) trait Launch: Send + Sync + 'static {
+    /// Starts one.
+    fn launch(&self) -> Pin<Box<dyn Future<Output = io::Result<Launched>> + Send + '_>>;
+}
+
+/// Makes them as processes of a program that calls [`super::dispatch`].
+pub(super) struct Program {
+    pub(super) path: PathBuf,
+    pub(super) slots: u32,
+}
+
+impl Launch for Program {
+    fn launch(&self) -> Pin<Box<dyn Future<Output = io::Result<Launched>> + Send + '_>> {
+        Box::pin(async {
+            let (ours, theirs) = StdStream::pair()?;
+            ours.set_nonblocking(true)?;
+            let mut command = Command::new(&self.path);
+            command
+                .args([
+                    "executor",
+                    &self.slots.to_string(),
+                    &std::process::id().to_string(),
+                ])
+                .stdin(OwnedFd::from(theirs))
+                .stdout(Stdio::null())
+                .env_clear()
+                .env("RUST_BACKTRACE", "0");
+            let process = Process::spawn(command).await?;
+            Ok(Launched {
+                id: process.id(),
+                stream: UnixStream::from_std(ours)?,
+                process: Box::new(process),
+            })
+        })
+    }
+}
+
+/// `wasmhost executor SLOTS PARENT`.
+pub(super) fn child_main(args: impl Iterator<Item = OsString>) -> ExitCode {
+    match run(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("executor {}: {error:#}", std::process::id());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(mut args: impl Iterator<Item = OsString>) -> anyhow::Result<()> {
+    let mut number = || -> Option<u32> { args.next()?.to_str()?.parse().ok() };
+    let (Some(slots), Some(parent)) = (number(), number()) else {
+        anyhow::bail!("this command is started by a worker, not by hand");
+    };
+    become_child(parent)?;
+    close_inherited()?;
+    process::limit(Resource::Nofile, MAX_FILES)?;
+    let stream = StdStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    stream.set_nonblocking(true)?;
+    let sandbox = Sandbox::new(SandboxOptions { slots })?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()?;
+    Ok(runtime.block_on(async { child::serve(UnixStream::from_std(stream)?, sandbox).await })?)
+}

@@ -1,0 +1,119 @@
+//! Child processes of the worker: how they are started, waited for and killed,
+//! and what they do first when they are the child.
+
+use rustix::process::{
+    Pid, PidfdFlags, Resource, Rlimit, Signal, getppid, pidfd_open, pidfd_send_signal,
+    set_parent_process_death_signal, setrlimit,
+};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, ExitStatus, Output};
+use tokio::sync::oneshot;
+
+/// A running child, killed when this is dropped.
+pub(super) struct Process {
+    id: u32,
+    handle: OwnedFd,
+    exit: oneshot::Receiver<io::Result<Output>>,
+}
+
+impl Process {
+    /// Starts `command` from a thread of its own that lives as long as the
+    /// child: the kernel's "kill me with my parent" means the parent's thread.
+    pub(super) async fn spawn(mut command: Command) -> io::Result<Process> {
+        let (started, start) = oneshot::channel();
+        let (exited, exit) = oneshot::channel();
+        let wait = move || {
+            let spawned = command.spawn().and_then(|child| {
+                let pid = Pid::from_child(&child);
+                // Not reaped before this thread waits: the pid is the child's.
+                Ok((pidfd_open(pid, PidfdFlags::empty())?, child))
+            });
+            match spawned {
+                Err(error) => drop(started.send(Err(error))),
+                Ok((handle, child)) => {
+                    let process = started.send(Ok((child.id(), handle)));
+                    if let Err(Ok((_, handle))) = process {
+                        let _ = pidfd_send_signal(handle, Signal::KILL);
+                    }
+                    let _ = exited.send(child.wait_with_output());
+                }
+            }
+        };
+        std::thread::Builder::new()
+            .name("child-waiter".into())
+            .spawn(wait)?;
+        let (id, handle) = start.await.map_err(io::Error::other)??;
+        Ok(Process { id, handle, exit })
+    }
+
+    /// The process id, for people.
+    pub(super) fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// Ends it now.
+    pub(super) fn kill(&self) {
+        // It fails only when the child is gone already.
+        let _ = pidfd_send_signal(&self.handle, Signal::KILL);
+    }
+
+    /// Its exit status and what it wrote to captured streams.
+    pub(super) async fn wait(&mut self) -> io::Result<Output> {
+        (&mut self.exit).await.map_err(io::Error::other)?
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// `was killed by signal 9`, `exited with code 1`.
+pub(super) fn describe(status: ExitStatus) -> String {
+    match (status.signal(), status.code()) {
+        (Some(signal), _) => format!("was killed by signal {signal}"),
+        (None, Some(code)) => format!("exited with code {code}"),
+        (None, None) => format!("ended with {status}"),
+    }
+}
+
+/// The first thing a child does: it dies with its parent and leaves no core
+/// (a guest's memory does not belong on disk).
+pub(super) fn become_child(parent: u32) -> io::Result<()> {
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    // The parent may have died before that.
+    let known = getppid().map(|pid| pid.as_raw_nonzero().get() as u32);
+    if known != Some(parent) {
+        return Err(io::Error::other("the supervisor is gone"));
+    }
+    rustix::thread::set_no_new_privs(true)?;
+    limit(Resource::Core, 0)
+}
+
+/// Lowers a resource limit for good.
+pub(super) fn limit(resource: Resource, value: u64) -> io::Result<()> {
+    let hard = rustix::process::getrlimit(resource).maximum;
+    let value = Some(hard.map_or(value, |hard| hard.min(value)));
+    let limits = Rlimit {
+        current: value,
+        maximum: value,
+    };
+    Ok(setrlimit(resource, limits)?)
+}
+
+/// Closes what the supervisor's own parent left open, all but the standard streams.
+#[allow(unsafe_code)]
+pub(super) fn close_inherited() -> io::Result<()> {
+    let open: Vec<i32> = std::fs::read_dir("/proc/self/fd")?
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect();
+    for fd in open.into_iter().filter(|fd| *fd > 2) {
+        // SAFETY: this process has just begun and runs one thread; nothing in
+        // it owns a descriptor yet besides the standard streams.
+        unsafe { rustix::io::close(fd) };
+    }
+    Ok(())
+}

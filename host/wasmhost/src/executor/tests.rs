@@ -1,0 +1,340 @@
+//! The pool against executors that lie, stall and die.
+#![allow(clippy::unwrap_used)]
+
+use super::ipc::{Receiver, Sender};
+use super::launch::{Executor, Launch, Launched};
+use super::*;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use wasmhost_proto::executor::{Ended, FromExecutor, Run, ToExecutor};
+use wasmhost_proto::limits::{MAX_LOG_BYTES, MAX_STATUS_VALUES};
+use wasmhost_proto::module::ModuleKind;
+use wasmhost_proto::outcome::{FailureKind, Usage};
+use wasmhost_proto::status::{NamedValue, Status, Value};
+use wasmhost_proto::wire::AttemptLimits;
+use wasmhost_proto::{Digest, JobId, Lease, TaskId};
+
+/// The executor's end of the socket.
+struct Peer {
+    from: Receiver<OwnedReadHalf>,
+    to: Sender<OwnedWriteHalf>,
+}
+
+impl Peer {
+    async fn say(&mut self, message: FromExecutor) {
+        self.to.push(&message).unwrap();
+        // The pool may have hung up on it already.
+        let _ = self.to.flush().await;
+    }
+
+    async fn next_run(&mut self) -> Run {
+        loop {
+            match self.from.next().await.unwrap() {
+                Some(ToExecutor::Run(run)) => return *run,
+                Some(_) => {}
+                None => std::future::pending().await,
+            }
+        }
+    }
+}
+
+fn ended(run: u64, output: &[u8]) -> Ended {
+    Ended {
+        run,
+        failure: None,
+        output: output.to_vec(),
+        usage: Usage::default(),
+        status: Status::default(),
+        log: String::new(),
+    }
+}
+
+type Script = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Launches tasks in place of processes; each gets the number of its launch.
+struct Fake<F> {
+    script: F,
+    launches: AtomicU32,
+}
+
+struct Task(JoinHandle<()>);
+
+impl Executor for Task {
+    fn kill(&self) {
+        self.0.abort();
+    }
+
+    fn ended(&mut self) -> Pin<Box<dyn Future<Output = String> + Send + '_>> {
+        Box::pin(async {
+            match (&mut self.0).await {
+                Ok(()) => "left".into(),
+                Err(_) => "was killed".into(),
+            }
+        })
+    }
+}
+
+impl<F: Fn(u32, Peer) -> Script + Send + Sync + 'static> Launch for Fake<F> {
+    fn launch(&self) -> Pin<Box<dyn Future<Output = io::Result<Launched>> + Send + '_>> {
+        Box::pin(async {
+            let id = self.launches.fetch_add(1, Ordering::SeqCst);
+            let (ours, theirs) = UnixStream::pair()?;
+            let (from, to) = theirs.into_split();
+            let (from, to) = (Receiver::new(from), Sender::new(to));
+            let task = tokio::spawn((self.script)(id, Peer { from, to }));
+            Ok(Launched {
+                id,
+                stream: ours,
+                process: Box::new(Task(task)),
+            })
+        })
+    }
+}
+
+const MODULE: Digest = Digest([1; 32]);
+
+fn order(index: u32, wall_ms: u64) -> Order {
+    Order {
+        task: TaskId {
+            job: JobId(1),
+            node: 0,
+            index,
+        },
+        lease: Lease {
+            term: 1,
+            attempt: 1,
+        },
+        name: "fake".into(),
+        count: 1,
+        module: MODULE,
+        args: Vec::new(),
+        env: Vec::new(),
+        limits: AttemptLimits {
+            memory: 1 << 20,
+            wall_ms,
+            output: 1 << 20,
+        },
+        input: InputData::Bytes(b"in".to_vec()),
+    }
+}
+
+type Events = mpsc::Receiver<PoolEvent>;
+
+fn pool<F>(dir: &tempfile::TempDir, executors: u32, script: F) -> (Pool, Events)
+where
+    F: Fn(u32, Peer) -> Script + Send + Sync + 'static,
+{
+    let options = PoolOptions {
+        program: "unused".into(),
+        executors,
+        slots: 4,
+        dir: dir.path().join("pool"),
+    };
+    let launches = AtomicU32::new(0);
+    let (pool, events) = Pool::start_with(&options, Arc::new(Fake { script, launches })).unwrap();
+    pool.load(MODULE, ModuleKind::Task, "module".into());
+    (pool, events)
+}
+
+async fn end_of(events: &mut Events) -> PoolEnd {
+    loop {
+        if let PoolEvent::Ended(end) = events.recv().await.unwrap() {
+            return *end;
+        }
+    }
+}
+
+/// Runs one order on an executor that answers it with `lie`, then on an honest one.
+async fn check_lie(why: &str, lie: fn(&Run) -> Vec<FromExecutor>) {
+    let dir = tempfile::tempdir().unwrap();
+    let (pool, mut events) = pool(&dir, 1, move |launch, mut peer| {
+        Box::pin(async move {
+            peer.say(FromExecutor::Ready).await;
+            loop {
+                let run = peer.next_run().await;
+                if launch == 0 {
+                    for message in lie(&run) {
+                        peer.say(message).await;
+                    }
+                } else {
+                    peer.say(FromExecutor::Ended(Box::new(ended(run.run, b"honest"))))
+                        .await;
+                }
+            }
+        })
+    });
+    pool.run(order(1, 60_000));
+    let end = end_of(&mut events).await;
+    let failure = end.failure.unwrap();
+    assert_eq!(failure.kind, FailureKind::LostExecutor, "{failure:?}");
+    assert!(
+        failure.message.contains(why),
+        "{} has no '{why}'",
+        failure.message
+    );
+    pool.run(order(2, 60_000));
+    let end = end_of(&mut events).await;
+    assert_eq!(
+        (end.failure, end.output),
+        (None, OutputData::Bytes(b"honest".to_vec()))
+    );
+    pool.shutdown(Duration::ZERO).await;
+    assert_eq!(
+        std::fs::read_dir(dir.path().join("pool")).unwrap().count(),
+        0
+    );
+}
+
+#[tokio::test]
+async fn liars_lose_their_lives() {
+    check_lie("none of its own", |run| {
+        vec![FromExecutor::Started { run: run.run + 1 }]
+    })
+    .await;
+    check_lie("none of its own", |run| {
+        vec![FromExecutor::Ended(Box::new(ended(run.run + 1, b"")))]
+    })
+    .await;
+    check_lie("none of its own", |run| {
+        let (run, bytes) = (run.run + 1, Vec::new());
+        vec![FromExecutor::OutputChunk { run, bytes }]
+    })
+    .await;
+    check_lie("twice", |_| vec![FromExecutor::Ready]).await;
+    check_lie("output", |run| {
+        let (run, bytes) = (run.run, vec![0; 700_000]);
+        let chunk = FromExecutor::OutputChunk { run, bytes };
+        vec![chunk.clone(), chunk]
+    })
+    .await;
+    check_lie("log", |run| {
+        let (run, status) = (run.run, Status::default());
+        let log = "x".repeat(MAX_LOG_BYTES);
+        let message = FromExecutor::Status { run, status, log };
+        vec![message.clone(), message]
+    })
+    .await;
+    check_lie("status", |run| {
+        let value = |i| NamedValue {
+            name: format!("v{i}"),
+            value: Value::Int(0),
+        };
+        let status = Status {
+            values: (0..=MAX_STATUS_VALUES).map(value).collect(),
+            ..Status::default()
+        };
+        let (run, log) = (run.run, String::new());
+        vec![FromExecutor::Status { run, status, log }]
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn noise_and_silence_are_survived() {
+    let dir = tempfile::tempdir().unwrap();
+    let (pool, mut events) = pool(&dir, 1, |launch, mut peer| {
+        Box::pin(async move {
+            match launch {
+                // Leaves at once, then talks nonsense, then never stops a run.
+                0 => {}
+                1 => {
+                    peer.say(FromExecutor::Ready).await;
+                    peer.next_run().await;
+                    peer.to.push(&"nonsense").unwrap();
+                    peer.to.flush().await.unwrap();
+                    std::future::pending().await
+                }
+                2 => {
+                    peer.say(FromExecutor::Ready).await;
+                    std::future::pending().await
+                }
+                _ => {
+                    peer.say(FromExecutor::Ready).await;
+                    let run = peer.next_run().await;
+                    peer.say(FromExecutor::Ended(Box::new(ended(run.run, b"good"))))
+                        .await;
+                    std::future::pending().await
+                }
+            }
+        })
+    });
+    let mut ends = Vec::new();
+    for i in 0..4 {
+        // Two slots more: a neighbour on the same seat shares its fate.
+        pool.run(order(i, 10));
+        ends.push(end_of(&mut events).await);
+    }
+    let kinds: Vec<_> = ends
+        .iter()
+        .map(|e| e.failure.as_ref().map(|f| f.kind))
+        .collect();
+    let lost = Some(FailureKind::LostExecutor);
+    assert_eq!(
+        kinds,
+        [lost, lost, Some(FailureKind::TimeLimit), None],
+        "{ends:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_run_that_is_killed_ends_even_if_its_executor_does_not_obey() {
+    let dir = tempfile::tempdir().unwrap();
+    let (pool, mut events) = pool(&dir, 1, |_, mut peer| {
+        Box::pin(async move {
+            peer.say(FromExecutor::Ready).await;
+            let run = peer.next_run().await;
+            peer.say(FromExecutor::Started { run: run.run }).await;
+            std::future::pending().await
+        })
+    });
+    let order = order(1, 3_600_000);
+    let (task, lease) = (order.task, order.lease);
+    pool.run(order);
+    while events.recv().await.unwrap() != PoolEvent::Started(task, lease) {}
+    pool.cancel(task, lease);
+    pool.kill(task, lease);
+    let end = end_of(&mut events).await;
+    assert_eq!(end.failure.unwrap().kind, FailureKind::Cancelled);
+}
+
+#[tokio::test]
+async fn orders_that_cannot_be_taken_come_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let (pool, mut events) = pool(&dir, 2, |_, mut peer| {
+        Box::pin(async move {
+            peer.say(FromExecutor::Ready).await;
+            peer.next_run().await;
+            std::future::pending().await
+        })
+    });
+    let kind = |end: &PoolEnd| end.failure.as_ref().map(|f| f.kind);
+    let mut unknown = order(0, 1000);
+    unknown.module = Digest([2; 32]);
+    pool.run(unknown);
+    assert_eq!(
+        kind(&end_of(&mut events).await),
+        Some(FailureKind::HostFault)
+    );
+    let mut huge = order(0, 1000);
+    huge.args = vec!["x".repeat(2 << 20)];
+    pool.run(huge);
+    assert_eq!(
+        kind(&end_of(&mut events).await),
+        Some(FailureKind::BadInput)
+    );
+    for i in 0..5 {
+        pool.run(order(i, 3_600_000));
+    }
+    let end = end_of(&mut events).await;
+    assert_eq!(
+        (end.task.index, kind(&end)),
+        (4, Some(FailureKind::HostFault))
+    );
+}
