@@ -1,1 +1,86 @@
-//! The worker's driver: it holds the keys and the connection and runs no guest.
+//! The worker: joins a cluster, connects, runs what it is given in executor
+//! processes. This process holds the keys and the connection and never runs a
+//! guest; what to do next is decided by [`wasmhost_core::worker::Worker`].
+
+mod connect;
+mod driver;
+mod files;
+mod modules;
+mod runs;
+mod setup;
+mod term;
+
+pub(crate) use setup::WorkerOptions;
+
+use crate::executor::{CompileCache, Pool, PoolOptions};
+use anyhow::Context as _;
+use files::FileCache;
+use std::sync::Arc;
+use tokio::sync::{mpsc, watch};
+use wasmhost_core::worker::{Worker, WorkerConfig};
+use wasmhost_proto::limits::DEFAULT_FILE_CACHE;
+
+/// Causes that wait for the driver. Their makers wait when it is full.
+const CAUSES: usize = 1024;
+
+/// Runs a worker until `shutdown` completes and the orderly leave that follows
+/// is over, or until it cannot go on.
+///
+/// # Errors
+/// The data directory is in use or unusable; there is no identity and no
+/// token; the primary refuses this worker at its first connection.
+pub(crate) async fn run(
+    options: WorkerOptions,
+    shutdown: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
+    let _lock = setup::lock(&options.data_dir)?;
+    let identity = setup::identity(&options).await?;
+    let dir = &options.data_dir;
+    let term = term::TermFile::open(dir, identity.cluster())?;
+    let compiled = CompileCache::open(
+        &dir.join("compiled"),
+        options.compile_cache_bytes,
+        options.program.clone(),
+    )
+    .context("cannot open the cache of compiled modules")?;
+    let files = Arc::new(FileCache::open(&dir.join("files"), DEFAULT_FILE_CACHE)?);
+    let (pool, pool_events) = Pool::start(PoolOptions {
+        program: options.program.clone(),
+        executors: options.executors,
+        slots: options.slots,
+        dir: dir.join("outputs"),
+    })
+    .context("cannot start the executor processes")?;
+
+    let now = driver::Clock::start();
+    let mut core = Worker::new(
+        WorkerConfig {
+            name: options.name.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            slots: options.slots,
+            cpus: std::thread::available_parallelism().map_or(1, |n| n.get() as u32),
+            memory: options.memory,
+            prefetch: options.prefetch,
+            status_interval_ms: options.status_interval_ms,
+            incarnation: setup::random()?,
+        },
+        now.now(),
+    );
+    core.remember_term(term.seen());
+    let (causes, queue) = mpsc::channel(CAUSES);
+    let (uplinks, uplink) = watch::channel(None);
+    let session = connect::Session::new(&options, identity, term, causes.clone());
+    let modules = modules::Modules::new(
+        Arc::new(compiled),
+        files.clone(),
+        uplink.clone(),
+        causes.clone(),
+    );
+    let runs = runs::Runs::new(pool, files, uplink, causes);
+    driver::Driver::new(core, now, uplinks, modules, runs, options.shutdown_grace_ms)
+        .run(session, queue, pool_events, shutdown)
+        .await
+}
+
+#[cfg(test)]
+mod tests;

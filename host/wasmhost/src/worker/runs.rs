@@ -1,0 +1,256 @@
+//! From "start this attempt" to its end: the input is fetched if it is a blob,
+//! the executors run it, a large result is uploaded. What is not in an
+//! executor at the moment of a cancel or kill ends here.
+
+use super::driver::Cause;
+use super::files::{FileCache, Held, TransferError, Uplinks, persist};
+use crate::executor::{InputData, Order, OutputData, Pool, PoolEnd};
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+use wasmhost_core::worker::{Ended, Start};
+use wasmhost_link::BlobError;
+use wasmhost_proto::input::{BlobRef, Rendered};
+use wasmhost_proto::limits::MAX_INLINE;
+use wasmhost_proto::module::ModuleKind;
+use wasmhost_proto::outcome::{Failure, FailureKind, Usage};
+use wasmhost_proto::status::Status;
+use wasmhost_proto::wire::{End, ResultData};
+use wasmhost_proto::{Digest, Lease, TaskId};
+
+/// One attempt.
+pub(super) type Key = (TaskId, Lease);
+
+/// Attempts between start and end. As many as the core has slots.
+pub(super) struct Runs {
+    pool: Pool,
+    files: Arc<FileCache>,
+    uplinks: Uplinks,
+    causes: mpsc::Sender<Cause>,
+    live: HashMap<Key, Phase>,
+}
+
+enum Phase {
+    /// Its input is on the way.
+    Fetching(AbortHandle, Box<Start>),
+    /// An executor has it; the input file stays until it ends.
+    Running { _input: Option<Held> },
+    /// Its result is on the way.
+    Storing(AbortHandle),
+}
+
+impl Runs {
+    pub(super) fn new(
+        pool: Pool,
+        files: Arc<FileCache>,
+        uplinks: Uplinks,
+        causes: mpsc::Sender<Cause>,
+    ) -> Runs {
+        Runs {
+            pool,
+            files,
+            uplinks,
+            causes,
+            live: HashMap::new(),
+        }
+    }
+
+    /// Tells all executors, present and future, where a compiled module is.
+    pub(super) fn load(&self, digest: Digest, kind: ModuleKind, path: PathBuf) {
+        self.pool.load(digest, kind, path);
+    }
+
+    /// Begins an attempt; answered by [`Cause::Core`] with its end.
+    pub(super) fn start(&mut self, mut start: Box<Start>) {
+        let key = (start.task, start.lease);
+        match std::mem::replace(&mut start.input, Rendered::Bytes(Vec::new())) {
+            Rendered::Bytes(bytes) => self.order(*start, InputData::Bytes(bytes), None),
+            Rendered::Blob(blob) => {
+                let (files, causes, mut uplinks) = (
+                    self.files.clone(),
+                    self.causes.clone(),
+                    self.uplinks.clone(),
+                );
+                let task = tokio::spawn(async move {
+                    let input = files.get(&blob, &mut uplinks).await;
+                    let _ = causes.send(Cause::Fetched(key, input)).await;
+                });
+                self.live
+                    .insert(key, Phase::Fetching(task.abort_handle(), start));
+            }
+        }
+    }
+
+    /// The input has come, or not: then this is the attempt's end.
+    pub(super) fn fetched(
+        &mut self,
+        key: Key,
+        input: Result<Held, TransferError>,
+    ) -> Option<Ended> {
+        // Cancelled meanwhile, or another attempt's: nothing to do.
+        if !matches!(self.live.get(&key), Some(Phase::Fetching(..))) {
+            return None;
+        }
+        let Some(Phase::Fetching(_, start)) = self.live.remove(&key) else {
+            return None;
+        };
+        match input {
+            Ok(held) => {
+                let path = held.path();
+                self.order(*start, InputData::File(path), Some(held));
+                None
+            }
+            Err(error) => {
+                let kind = match error {
+                    TransferError::Blob(BlobError::Missing(_)) => FailureKind::BadInput,
+                    _ => FailureKind::HostFault,
+                };
+                Some(unstarted(
+                    key,
+                    kind,
+                    format!("the input could not be fetched: {error}"),
+                ))
+            }
+        }
+    }
+
+    fn order(&mut self, start: Start, input: InputData, held: Option<Held>) {
+        self.live
+            .insert((start.task, start.lease), Phase::Running { _input: held });
+        self.pool.run(Order {
+            task: start.task,
+            lease: start.lease,
+            name: start.spec.name.clone(),
+            count: start.spec.count,
+            module: start.spec.module,
+            args: start.args,
+            env: start.env,
+            limits: start.spec.limits,
+            input,
+        });
+    }
+
+    /// Raises an attempt's cancel flag; one that waits for its input ends at once.
+    pub(super) fn cancel(&mut self, key: Key) -> Option<Ended> {
+        match self.live.get(&key) {
+            Some(Phase::Fetching(..)) => self.kill(key),
+            Some(Phase::Running { .. }) => {
+                self.pool.cancel(key.0, key.1);
+                None
+            }
+            // It has succeeded or failed by itself: that is its outcome.
+            Some(Phase::Storing(_)) | None => None,
+        }
+    }
+
+    /// Stops an attempt wherever it is.
+    pub(super) fn kill(&mut self, key: Key) -> Option<Ended> {
+        match self.live.get(&key)? {
+            Phase::Running { .. } => {
+                self.pool.kill(key.0, key.1);
+                return None;
+            }
+            Phase::Fetching(task, _) | Phase::Storing(task) => task.abort(),
+        }
+        self.live.remove(&key);
+        Some(unstarted(key, FailureKind::Cancelled, "cancelled".into()))
+    }
+
+    /// An executor is done with an attempt. Its end is final unless the result
+    /// must be uploaded first.
+    pub(super) fn ended(&mut self, end: PoolEnd) -> Option<Ended> {
+        let key = (end.task, end.lease);
+        if !matches!(self.live.remove(&key), Some(Phase::Running { .. })) {
+            tracing::error!(task = %end.task, "an executor ended an attempt that it did not have");
+            return None;
+        }
+        let (failure, output) = (end.failure, end.output);
+        let (usage, status, log) = (end.usage, end.status, end.log);
+        let finish = move |end| Ended {
+            task: key.0,
+            lease: key.1,
+            end,
+            usage,
+            status,
+            log,
+        };
+        match output {
+            OutputData::Bytes(bytes) if bytes.len() <= MAX_INLINE => {
+                Some(finish(conclude(failure, ResultData::Inline(bytes))))
+            }
+            OutputData::Bytes(bytes) => Some(finish(fault(format!(
+                "an executor handed over {} bytes of result in memory",
+                bytes.len()
+            )))),
+            OutputData::File { path, len, digest } => {
+                let (causes, mut uplinks) = (self.causes.clone(), self.uplinks.clone());
+                let blob = BlobRef { digest, len };
+                let task = tokio::spawn(async move {
+                    let stored = persist(&mut uplinks, |uplink| {
+                        let (blob, path) = (&blob, &path);
+                        async move { uplink.push(blob, path).await }
+                    })
+                    .await;
+                    if let Err(error) = tokio::fs::remove_file(&path).await {
+                        tracing::warn!(path = %path.display(), "cannot remove a result's file: {error}");
+                    }
+                    let end = match stored {
+                        Ok(()) => conclude(failure, ResultData::Blob(blob)),
+                        Err(error) => fault(format!("the result could not be stored: {error}")),
+                    };
+                    let _ = causes.send(Cause::Stored(key, Box::new(finish(end)))).await;
+                });
+                self.live.insert(key, Phase::Storing(task.abort_handle()));
+                None
+            }
+        }
+    }
+
+    /// A result was uploaded, or could not be.
+    pub(super) fn stored(&mut self, key: Key, ended: Box<Ended>) -> Option<Ended> {
+        matches!(self.live.get(&key), Some(Phase::Storing(_))).then(|| {
+            self.live.remove(&key);
+            *ended
+        })
+    }
+
+    /// Ends the executors.
+    pub(super) async fn shutdown(self, grace: Duration) {
+        for phase in self.live.values() {
+            if let Phase::Fetching(task, _) | Phase::Storing(task) = phase {
+                task.abort();
+            }
+        }
+        self.pool.shutdown(grace).await;
+    }
+}
+
+/// Success, or the failure with what output there is.
+fn conclude(failure: Option<Failure>, output: ResultData) -> End {
+    match failure {
+        None => End::Success(output),
+        Some(failure) => End::Failure(Box::new(failure), (!output.is_empty()).then_some(output)),
+    }
+}
+
+fn fault(message: String) -> End {
+    End::Failure(
+        Box::new(Failure::new(FailureKind::HostFault, message)),
+        None,
+    )
+}
+
+/// The end of an attempt that no executor has.
+fn unstarted(key: Key, kind: FailureKind, message: String) -> Ended {
+    Ended {
+        task: key.0,
+        lease: key.1,
+        end: End::Failure(Box::new(Failure::new(kind, message)), None),
+        usage: Usage::default(),
+        status: Status::default(),
+        log: String::new(),
+    }
+}
