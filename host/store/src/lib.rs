@@ -14,6 +14,7 @@ pub mod redb;
 pub use blobs::{BlobError, BlobWriter, Blobs, Collected};
 pub use committer::{Closed, Committer};
 pub use memory::MemoryStore;
+pub use named::in_plan as blobs_of_plan;
 pub use redb::{OpenError, RedbStore};
 
 use std::collections::HashSet;

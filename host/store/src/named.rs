@@ -11,9 +11,9 @@ pub(crate) fn in_module(module: &ModuleRecord) -> impl Iterator<Item = Digest> {
     std::iter::once(module.digest)
 }
 
-/// The blobs of a plan: modules, so that an old job can be retried after its
-/// module's name is gone, shared inputs and files.
-pub(crate) fn in_plan(plan: &JobPlan) -> impl Iterator<Item = Digest> + '_ {
+/// The blobs that a plan names: modules, so that an old job can be retried after
+/// its module's name is gone, shared inputs and files.
+pub fn in_plan(plan: &JobPlan) -> impl Iterator<Item = Digest> + '_ {
     plan.nodes.iter().flat_map(|node| {
         let input = match &node.input {
             NodeInput::Given(Input::Blob(blob)) => Some(blob.digest),

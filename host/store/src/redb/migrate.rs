@@ -139,8 +139,18 @@ fn create(path: &Path) -> Result<(), StoreError> {
         _ => {}
     }
     let database = builder().create(&new).map_err(storage)?;
-    durable_write(&database, |txn| {
-        // Readers may then take every table to be there.
+    init(&database)?;
+    drop(database);
+    let file = std::fs::File::open(&new).map_err(storage)?;
+    file.sync_all().map_err(storage)?;
+    std::fs::rename(&new, path).map_err(storage)?;
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    sync_dir(dir.unwrap_or(Path::new("."))).map_err(|e: BlobError| storage(e))
+}
+
+/// Makes the tables of a new database: readers then take all of them to be there.
+pub(super) fn init(database: &Database) -> Result<(), StoreError> {
+    durable_write(database, |txn| {
         txn.open_table(JOBS).map_err(storage)?;
         txn.open_table(PLANS).map_err(storage)?;
         txn.open_table(LIVE).map_err(storage)?;
@@ -151,13 +161,7 @@ fn create(path: &Path) -> Result<(), StoreError> {
         txn.open_table(MODULES).map_err(storage)?;
         txn.open_table(TOKENS).map_err(storage)?;
         set_schema(txn, VERSION)
-    })?;
-    drop(database);
-    let file = std::fs::File::open(&new).map_err(storage)?;
-    file.sync_all().map_err(storage)?;
-    std::fs::rename(&new, path).map_err(storage)?;
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
-    sync_dir(dir.unwrap_or(Path::new("."))).map_err(|e: BlobError| storage(e))
+    })
 }
 
 /// The schema version; none in a database that is not ours.

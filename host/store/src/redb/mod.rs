@@ -5,6 +5,9 @@
 //! a file that does not open is an error for people, never repaired in silence.
 
 mod codec;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod crash;
 mod migrate;
 mod recover;
 mod tables;

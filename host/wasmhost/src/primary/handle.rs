@@ -2,6 +2,7 @@
 //! message to the one task that owns the core; nothing here decides.
 
 use super::Shared;
+use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use tokio::sync::{Mutex, broadcast, mpsc, oneshot};
@@ -10,8 +11,8 @@ use wasmhost_core::primary::{Event, Primary, Refusal, Reply, RequestId};
 use wasmhost_core::record::Write;
 use wasmhost_link::Authority;
 use wasmhost_proto::plan::JobPlan;
-use wasmhost_proto::{JobId, Timestamp, WorkerId};
-use wasmhost_store::{Blobs, Store, StoreError};
+use wasmhost_proto::{Digest, JobId, Timestamp, WorkerId};
+use wasmhost_store::{Blobs, Store, StoreError, blobs_of_plan};
 
 /// The primary is going down, or is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -116,13 +117,29 @@ impl Handle {
                 None => {}
             }
         }
-        let plan = Box::new(plan);
+        let plan = Box::new(self.keep_blobs(plan).await?);
         self.request(move |request| Event::Submit {
             request,
             plan,
             idempotency_key: key,
         })
         .await
+    }
+
+    /// What the plan names is not to be collected before its commit names it.
+    /// What is not there any more fails the tasks that need it, by name.
+    async fn keep_blobs(&self, plan: JobPlan) -> Result<JobPlan, Stopped> {
+        let blobs = self.shared.blobs.clone();
+        let keep = move || {
+            let named: HashSet<Digest> = blobs_of_plan(&plan).collect();
+            for digest in named {
+                if let Err(error) = blobs.keep(digest) {
+                    tracing::warn!("cannot keep a blob that a job names: {error}");
+                }
+            }
+            plan
+        };
+        tokio::task::spawn_blocking(keep).await.map_err(|_| Stopped)
     }
 
     /// Cancels a live job. The wish is durable when this returns; the job may
@@ -187,7 +204,7 @@ impl Handle {
     }
 
     /// The large contents. Whoever is about to commit a record that names one
-    /// calls [`Blobs::keep`] first.
+    /// that it has not just made calls [`Blobs::keep`] first; submitting does so.
     pub fn blobs(&self) -> &Arc<Blobs> {
         &self.shared.blobs
     }
