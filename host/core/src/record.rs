@@ -202,9 +202,9 @@ pub struct RecoveredJob {
     pub plan: JobPlan,
     /// Every recorded end: where, and whether it was success, a failure or a cancellation.
     pub ended: Vec<(NodeIndex, u32, RecordedEnd)>,
-    /// Failed attempts of tasks that have not succeeded, by task: how many were
-    /// charged to the guest, how many to the infrastructure, and the highest number.
-    /// With those that failed for good: a retry of the job must not use a number twice.
+    /// Failed attempts by task, of tasks that have ended too: how many were charged
+    /// to the guest, how many to the infrastructure, and the highest number. A retry
+    /// of the job must not use a number twice.
     pub failed_attempts: Vec<(NodeIndex, u32, FailedAttempts)>,
 }
 

@@ -27,25 +27,21 @@ pub(crate) struct Charge {
     pub(crate) class: RetryClass,
 }
 
-/// Puts a job together. `ended` is in order of node and index.
+/// Puts a job together.
 pub(crate) fn assemble(
     record: JobRecord,
     plan: JobPlan,
     ended: Vec<(NodeIndex, u32, RecordedEnd)>,
     charges: impl IntoIterator<Item = Charge>,
 ) -> RecoveredJob {
-    let mut open: BTreeMap<(NodeIndex, u32), FailedAttempts> = BTreeMap::new();
+    let mut failed: BTreeMap<(NodeIndex, u32), FailedAttempts> = BTreeMap::new();
     for charge in charges {
         let task = (charge.node, charge.index);
-        let end = ended.binary_search_by_key(&task, |e| (e.0, e.1));
-        if end.is_ok_and(|at| ended[at].2 == RecordedEnd::Succeeded) {
-            continue;
-        }
-        let failed = open.entry(task).or_default();
-        failed.last = failed.last.max(charge.attempt);
+        let charged = failed.entry(task).or_default();
+        charged.last = charged.last.max(charge.attempt);
         match charge.class {
-            RetryClass::Guest => failed.guest += 1,
-            RetryClass::Infrastructure => failed.infrastructure += 1,
+            RetryClass::Guest => charged.guest += 1,
+            RetryClass::Infrastructure => charged.infrastructure += 1,
             RetryClass::Never => {}
         }
     }
@@ -53,6 +49,6 @@ pub(crate) fn assemble(
         record,
         plan,
         ended,
-        failed_attempts: open.into_iter().map(|((n, i), f)| (n, i, f)).collect(),
+        failed_attempts: failed.into_iter().map(|((n, i), f)| (n, i, f)).collect(),
     }
 }

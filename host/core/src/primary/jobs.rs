@@ -5,8 +5,10 @@ use super::persist::After;
 use super::timers::Timer;
 use super::{Effect, Primary, Refusal, Reply, RequestId};
 use crate::clock::{Mono, Now};
-use crate::record::{JobFailureRecord, JobRecord, RecoveredJob, Write};
-use std::collections::BTreeSet;
+use crate::record::{
+    FailedAttempts, JobFailureRecord, JobRecord, RecordedEnd, RecoveredJob, Write,
+};
+use std::collections::{BTreeMap, BTreeSet};
 use wasmhost_proto::api::{Counts, JobState};
 use wasmhost_proto::limits::MAX_LIVE_JOBS;
 use wasmhost_proto::outcome::{Failure, FailureKind};
@@ -235,23 +237,39 @@ impl Primary {
         }
         let repeated = |node: NodeIndex, end| match again.get(&node) {
             Some(Repeat::All) => true,
-            Some(Repeat::Unsuccessful) => end != crate::record::RecordedEnd::Succeeded,
+            Some(Repeat::Unsuccessful) => end != RecordedEnd::Succeeded,
             None => false,
         };
+        let mut attempts: BTreeMap<(NodeIndex, u32), FailedAttempts> = BTreeMap::new();
+        for (node, index, failed) in &ended_job.failed_attempts {
+            let last = failed.last;
+            attempts.insert(
+                (*node, *index),
+                FailedAttempts {
+                    last,
+                    ..Default::default()
+                },
+            );
+        }
         let taken_back = ended_job
             .ended
             .extract_if(.., |(n, _, end)| repeated(*n, *end));
-        for (node, index, _) in taken_back {
+        for (node, index, end) in taken_back {
             let task = TaskId {
                 job: id,
                 node,
                 index,
             };
             self.persist.write(Write::RemoveOutcome(task));
+            if end == RecordedEnd::Succeeded {
+                // The attempt that succeeded came after those that failed.
+                attempts.entry((node, index)).or_default().last += 1;
+            }
         }
-        for (.., failed) in &mut ended_job.failed_attempts {
-            (failed.guest, failed.infrastructure) = (0, 0);
-        }
+        let attempts = attempts
+            .into_iter()
+            .map(|((node, index), f)| (node, index, f));
+        ended_job.failed_attempts = attempts.collect();
         let record = &mut ended_job.record;
         record
             .gathered
@@ -461,12 +479,12 @@ enum Repeat {
 }
 
 /// The nodes that a retry touches. A node comes after all that it waits for.
-fn nodes_to_repeat(job: &RecoveredJob) -> std::collections::BTreeMap<NodeIndex, Repeat> {
-    let mut again = std::collections::BTreeMap::new();
+fn nodes_to_repeat(job: &RecoveredJob) -> BTreeMap<NodeIndex, Repeat> {
+    let mut again = BTreeMap::new();
     let mut succeeded = vec![0u64; job.plan.nodes.len()];
     for (node, _, end) in &job.ended {
         if let Some(n) = succeeded.get_mut(usize::from(*node)) {
-            *n += u64::from(*end == crate::record::RecordedEnd::Succeeded);
+            *n += u64::from(*end == RecordedEnd::Succeeded);
         }
     }
     for (n, (plan, succeeded)) in job.plan.nodes.iter().zip(succeeded).enumerate() {

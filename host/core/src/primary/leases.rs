@@ -313,13 +313,6 @@ impl Primary {
         }
     }
 
-    /// Takes leases back that their worker certainly does not run: nothing is charged.
-    pub(super) fn take_leases_back(&mut self, worker: WorkerId, which: impl Fn(&TaskId) -> bool) {
-        for task in self.leases_on(worker, which) {
-            self.give_back(task);
-        }
-    }
-
     fn give_back(&mut self, task: TaskId) {
         self.unlease(task);
         if let Some(job) = self.jobs.get_mut(&task.job) {

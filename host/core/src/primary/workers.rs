@@ -308,7 +308,8 @@ impl Primary {
 
     /// The worker leaves in order.
     fn bye(&mut self, now: Now, id: WorkerId) {
-        self.take_leases_back(id, |_| true);
+        // What it could not end in time was started for all we know.
+        self.lose_leases(now, id, "its worker left before it had ended", |_| true);
         let Some(worker) = self.workers.get_mut(&id) else {
             return;
         };

@@ -1,0 +1,127 @@
+//! A store that holds for good only what was synced, and answers like the real one.
+
+use std::collections::{BTreeMap, VecDeque};
+use wasmhost_core::record::*;
+use wasmhost_proto::outcome::{FailureKind, RetryClass};
+use wasmhost_proto::plan::JobPlan;
+use wasmhost_proto::{JobId, Lease, TaskId, WorkerId};
+
+#[derive(Default)]
+pub(crate) struct Disk {
+    pub plans: BTreeMap<JobId, JobPlan>,
+    pub jobs: BTreeMap<JobId, JobRecord>,
+    pub outcomes: BTreeMap<TaskId, OutcomeRecord>,
+    pub attempts: BTreeMap<(TaskId, u32, u64), AttemptRecord>,
+    pub workers: BTreeMap<WorkerId, WorkerRecord>,
+    pub unsynced: VecDeque<(u64, Vec<Write>)>,
+}
+
+fn end_of(outcome: &OutcomeRecord) -> RecordedEnd {
+    match outcome.failure.as_ref().map(|f| f.kind) {
+        None => RecordedEnd::Succeeded,
+        Some(FailureKind::Cancelled) => RecordedEnd::Cancelled,
+        Some(_) => RecordedEnd::Failed,
+    }
+}
+
+impl Disk {
+    /// Makes the next batch durable. Its number.
+    pub(crate) fn sync_next(&mut self) -> Option<u64> {
+        let (seq, writes) = self.unsynced.pop_front()?;
+        for write in writes {
+            self.apply(write);
+        }
+        Some(seq)
+    }
+
+    fn apply(&mut self, write: Write) {
+        match write {
+            Write::Plan(id, plan) => {
+                assert!(
+                    self.plans.insert(id, *plan).is_none(),
+                    "{id} was planned twice"
+                );
+            }
+            Write::Job(record) => {
+                assert!(
+                    self.plans.contains_key(&record.id),
+                    "{} has no plan",
+                    record.id
+                );
+                self.jobs.insert(record.id, *record);
+            }
+            Write::Outcome(task, outcome) => {
+                let before = self.outcomes.insert(task, *outcome);
+                assert_eq!(before, None, "{task} ended twice");
+            }
+            Write::RemoveOutcome(task) => {
+                assert!(
+                    self.outcomes.remove(&task).is_some(),
+                    "{task} had not ended"
+                );
+            }
+            Write::Attempt(task, attempt) => {
+                let Lease { term, attempt: n } = attempt.lease;
+                let before = self.attempts.insert((task, n, term), *attempt);
+                assert_eq!(
+                    before, None,
+                    "attempt {n} of {task} failed twice in term {term}"
+                );
+            }
+            Write::Worker(record) => {
+                self.workers.insert(record.id, record);
+            }
+            other => panic!("the core does not write {other:?}"),
+        }
+    }
+
+    pub(crate) fn recover_job(&self, id: JobId) -> Option<RecoveredJob> {
+        let record = self.jobs.get(&id)?.clone();
+        let first = TaskId {
+            job: id,
+            node: 0,
+            index: 0,
+        };
+        let last = TaskId {
+            job: id,
+            node: u16::MAX,
+            index: u32::MAX,
+        };
+        let outcomes = self.outcomes.range(first..=last);
+        let ended = outcomes
+            .map(|(t, o)| (t.node, t.index, end_of(o)))
+            .collect();
+        let mut failed: BTreeMap<TaskId, FailedAttempts> = BTreeMap::new();
+        for ((task, n, _), attempt) in self
+            .attempts
+            .range((first, 0, 0)..=(last, u32::MAX, u64::MAX))
+        {
+            let count = failed.entry(*task).or_default();
+            count.last = count.last.max(*n);
+            match attempt.failure.kind.retry_class() {
+                RetryClass::Guest => count.guest += 1,
+                RetryClass::Infrastructure => count.infrastructure += 1,
+                RetryClass::Never => {}
+            }
+        }
+        Some(RecoveredJob {
+            record,
+            plan: self.plans.get(&id)?.clone(),
+            ended,
+            failed_attempts: failed
+                .into_iter()
+                .map(|(t, f)| (t.node, t.index, f))
+                .collect(),
+        })
+    }
+
+    pub(crate) fn recover(&self) -> Vec<RecoveredJob> {
+        let live = self.jobs.values().filter(|job| !job.state.is_final());
+        live.filter_map(|job| self.recover_job(job.id)).collect()
+    }
+
+    pub(crate) fn job_by_key(&self, key: &str) -> Option<JobId> {
+        let known = |job: &&JobRecord| job.idempotency_key.as_deref() == Some(key);
+        self.jobs.values().find(known).map(|job| job.id)
+    }
+}

@@ -1,0 +1,207 @@
+//! What the outside saw, and what it may conclude from it.
+
+use crate::disk::Disk;
+use std::collections::{BTreeMap, BTreeSet};
+use wasmhost_core::record::StoredResult;
+use wasmhost_proto::api::JobState;
+use wasmhost_proto::wire::{AssignRun, AttemptOutcome};
+use wasmhost_proto::{JobId, Lease, TaskId, WorkerId};
+
+/// How often things happened, over one schedule or many.
+#[derive(Default, Debug)]
+pub(crate) struct Seen {
+    counts: BTreeMap<&'static str, u64>,
+}
+
+const EVERYTHING: [&str; 19] = [
+    "adopted lease",
+    "cancel",
+    "commit lost",
+    "drain",
+    "duplicate batch",
+    "gather",
+    "job cancelled",
+    "job failed",
+    "job succeeded",
+    "late outcome",
+    "link cut",
+    "module unavailable",
+    "primary crash",
+    "released",
+    "retry job",
+    "take-back",
+    "worker crash",
+    "worker left",
+    "worker paused",
+];
+
+impl Seen {
+    pub(crate) fn note(&mut self, what: &'static str) {
+        debug_assert!(EVERYTHING.contains(&what), "{what} is not in the list");
+        *self.counts.entry(what).or_default() += 1;
+    }
+
+    pub(crate) fn add(&mut self, other: &Seen) {
+        for (what, n) in &other.counts {
+            *self.counts.entry(what).or_default() += n;
+        }
+    }
+
+    pub(crate) fn assert_everything_happened(&self) {
+        for what in EVERYTHING {
+            assert!(
+                self.counts.contains_key(what),
+                "'{what}' never happened: {self:?}"
+            );
+        }
+    }
+}
+
+/// Facts that clients and workers can testify.
+#[derive(Default)]
+pub(crate) struct Witness {
+    /// Jobs whose submission was answered, with their key.
+    pub(crate) acked: BTreeMap<JobId, Option<String>>,
+    /// Where each lease was started.
+    started: BTreeMap<(TaskId, Lease), (WorkerId, u64)>,
+    /// Outcome batches as sent, by worker process.
+    pub(crate) batches: BTreeMap<(WorkerId, u64, u64), Vec<AttemptOutcome>>,
+    /// The last acknowledged batch by worker process: what was acknowledged once
+    /// may be taken back by a retry.
+    acked_batch: BTreeMap<(WorkerId, u64), u64>,
+    pub(crate) late: BTreeSet<TaskId>,
+}
+
+impl Witness {
+    pub(crate) fn job_acked(&mut self, disk: &Disk, id: JobId, key: Option<String>) {
+        assert!(
+            disk.jobs.contains_key(&id),
+            "{id} was acknowledged and is not durable"
+        );
+        if let Some(key) = &key {
+            let same = self.acked.iter().find(|(_, k)| k.as_ref() == Some(key));
+            assert!(
+                same.is_none_or(|(other, _)| *other == id),
+                "'{key}' made two jobs"
+            );
+        }
+        self.acked.insert(id, key);
+    }
+
+    pub(crate) fn cancel_acked(&self, disk: &Disk, id: JobId) {
+        let state = disk.jobs.get(&id).map(|job| job.state);
+        let durable = state.is_some_and(|s| s == JobState::Stopping || s.is_final());
+        assert!(
+            durable,
+            "the cancellation of {id} was answered and is not durable: {state:?}"
+        );
+    }
+
+    pub(crate) fn assigned(&self, disk: &Disk, run: &AssignRun) {
+        assert!(
+            disk.jobs.contains_key(&run.job),
+            "{} runs before it is durable",
+            run.job
+        );
+        for offset in 0..run.items.len() as u32 {
+            let index = run.first + offset;
+            let task = TaskId {
+                job: run.job,
+                node: run.node,
+                index,
+            };
+            assert!(
+                !disk.outcomes.contains_key(&task),
+                "{task} has ended and is handed out"
+            );
+        }
+        let after = &disk.plans[&run.job].nodes[usize::from(run.node)].after;
+        for before in after {
+            let counts = &disk.jobs[&run.job].node_counts[usize::from(*before)];
+            let ended = counts.succeeded + counts.failed + counts.cancelled;
+            assert_eq!(
+                ended, counts.total,
+                "{} does not wait for node {before}",
+                run.job
+            );
+        }
+    }
+
+    /// One lease is a right to run once, on one worker.
+    pub(crate) fn run_started(&mut self, task: TaskId, lease: Lease, at: (WorkerId, u64)) {
+        let before = self.started.insert((task, lease), at);
+        assert_eq!(
+            before, None,
+            "{lease:?} of {task} ran on {before:?} and runs on {at:?}"
+        );
+    }
+
+    /// What is acknowledged is durable, or was told to be late.
+    pub(crate) fn outcomes_acked(
+        &mut self,
+        disk: &Disk,
+        worker: WorkerId,
+        process: u64,
+        up_to: u64,
+    ) {
+        let last = self.acked_batch.entry((worker, process)).or_default();
+        let first = std::mem::replace(last, up_to.max(*last)) + 1;
+        let batches = self.batches.range((worker, process, first)..);
+        let batches = batches.take_while(|(key, _)| **key <= (worker, process, up_to));
+        for item in batches.flat_map(|(_, items)| items) {
+            let Lease { term, attempt } = item.lease;
+            let known = disk.outcomes.contains_key(&item.task)
+                || disk.attempts.contains_key(&(item.task, attempt, term))
+                || self.late.contains(&item.task)
+                || disk
+                    .jobs
+                    .get(&item.task.job)
+                    .is_none_or(|job| job.state.is_final());
+            assert!(known, "{} was acknowledged and is not durable", item.task);
+        }
+    }
+
+    /// After the faults: everything promised has come true.
+    pub(crate) fn settled(&self, disk: &Disk, seen: &mut Seen) {
+        for id in self.acked.keys() {
+            let job = &disk.jobs[id];
+            assert!(job.state.is_final(), "{id} never ended: {job:?}");
+            seen.note(match job.state {
+                JobState::Succeeded => "job succeeded",
+                JobState::Failed => "job failed",
+                _ => "job cancelled",
+            });
+            let ended = job.counts.succeeded + job.counts.failed + job.counts.cancelled;
+            assert_eq!(ended, job.counts.total, "{id} has open tasks");
+            let mut recorded = [0; 3];
+            let recovered = disk.recover_job(*id).unwrap();
+            for (_, _, end) in &recovered.ended {
+                recorded[*end as usize] += 1;
+            }
+            assert_eq!(
+                recorded[0], job.counts.succeeded,
+                "{id} has other results than it counts"
+            );
+            assert_eq!(
+                recorded[1], job.counts.failed,
+                "{id} has other failures than it counts"
+            );
+            if job.state == JobState::Succeeded {
+                assert_eq!(job.counts.succeeded, job.counts.total);
+            }
+            if job.state == JobState::Failed {
+                assert!(job.failure.is_some(), "{id} failed without a reason");
+            }
+        }
+        for (task, outcome) in &disk.outcomes {
+            if outcome.failure.is_none() {
+                let own = StoredResult::Inline(task.to_string().into_bytes());
+                assert_eq!(
+                    outcome.result.as_ref(),
+                    Some(&own),
+                    "{task} has another's result"
+                );
+            }
+        }
+    }
+}

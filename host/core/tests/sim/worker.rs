@@ -1,0 +1,403 @@
+//! A worker process: the worker's core, and executors that only pretend.
+
+use crate::jobs::{BAD_MODULE, Behaviour, behaviour};
+use crate::world::{Item, ModuleStep, RunStep, World};
+use std::collections::BTreeMap;
+use wasmhost_core::worker::{Effect, Ended, Event, Start, Worker, WorkerConfig};
+use wasmhost_proto::input::Rendered;
+use wasmhost_proto::outcome::{Failure, FailureKind, Usage};
+use wasmhost_proto::status::{Progress, Status};
+use wasmhost_proto::wire::{End, ResultData, ToPrimary};
+use wasmhost_proto::{Lease, TaskId, WorkerId};
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Running {
+    behaviour: Behaviour,
+    killed: bool,
+    cancelled: bool,
+}
+
+#[derive(Default)]
+pub(crate) struct SimWorker {
+    /// None: the process is dead.
+    pub core: Option<Worker>,
+    /// Counts the worker's processes.
+    pub process: u64,
+    pub link: Option<u64>,
+    pub runs: BTreeMap<(TaskId, Lease), Running>,
+    /// Stopped like by a signal until then.
+    pub paused_until: u64,
+}
+
+impl SimWorker {
+    pub(crate) fn timeout(&self) -> Option<u64> {
+        let at = self.core.as_ref()?.next_timeout()?;
+        Some(at.0.max(self.paused_until))
+    }
+}
+
+impl World {
+    pub(crate) fn happen_to_worker(&mut self, item: Item) {
+        let id = match &item {
+            Item::ToWorker { link, .. } | Item::WorkerHears { link } => self.wires[link].worker,
+            Item::Connect { worker, .. }
+            | Item::Module { worker, .. }
+            | Item::Run { worker, .. }
+            | Item::StartWorker { worker } => *worker,
+            other => panic!("{other:?} is not for a worker"),
+        };
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
+        if worker.paused_until > self.now {
+            let after = worker.paused_until - self.now;
+            return self.at(after, item);
+        }
+        match item {
+            Item::ToWorker {
+                link,
+                term,
+                messages,
+            } if worker.link == Some(link) => {
+                self.worker_event(id, Event::Frame { term, messages });
+            }
+            Item::WorkerHears { link } if worker.link == Some(link) => {
+                worker.link = None;
+                let process = worker.process;
+                self.worker_event(id, Event::Disconnected);
+                self.connect_soon(id, process);
+            }
+            Item::Connect { process, .. } if process == worker.process => {
+                if worker.link.is_some() || worker.core.is_none() {
+                    return;
+                }
+                match self.primary.is_some() {
+                    true => self.connect(id, process),
+                    false => self.connect_soon(id, process),
+                }
+            }
+            Item::Module {
+                process,
+                digest,
+                step,
+                ..
+            } if process == worker.process => {
+                let event = match step {
+                    ModuleStep::Compiling => {
+                        let after = self.rng.range(0, 300);
+                        let step = ModuleStep::Settled;
+                        self.at(
+                            after,
+                            Item::Module {
+                                worker: id,
+                                process,
+                                digest,
+                                step,
+                            },
+                        );
+                        Event::ModuleCompiling(digest)
+                    }
+                    ModuleStep::Settled if digest == BAD_MODULE => {
+                        Event::ModuleRejected(digest, "it is bad".into())
+                    }
+                    ModuleStep::Settled if self.rng.percent(10) && !self.is_calm() => {
+                        self.seen.note("module unavailable");
+                        Event::ModuleUnavailable(digest, "the link was lost".into())
+                    }
+                    ModuleStep::Settled => Event::ModuleReady(digest),
+                };
+                self.worker_event(id, event);
+            }
+            Item::Run {
+                process, key, step, ..
+            } if process == worker.process => {
+                self.run_step(id, process, key, step);
+            }
+            Item::StartWorker { .. } => self.start_worker(id),
+            _ => {}
+        }
+    }
+
+    pub(crate) fn connect_soon(&mut self, worker: WorkerId, process: u64) {
+        let after = self.rng.range(1, 400);
+        self.at(after, Item::Connect { worker, process });
+    }
+
+    pub(crate) fn start_worker(&mut self, id: WorkerId) {
+        let (slots, prefetch) = (self.rng.range(1, 5) as u32, self.rng.range(0, 12) as u32);
+        let interval = self.rng.range(50, 300);
+        let now = self.clock();
+        let Some(worker) = self.workers.get_mut(&id).filter(|w| w.core.is_none()) else {
+            return;
+        };
+        worker.process += 1;
+        let process = worker.process;
+        let config = WorkerConfig {
+            name: format!("w{}", id.0),
+            version: "0".into(),
+            slots,
+            cpus: 1,
+            memory: 0,
+            prefetch,
+            status_interval_ms: interval,
+            incarnation: process,
+        };
+        worker.core = Some(Worker::new(config, now));
+        worker.link = None;
+        worker.runs.clear();
+        self.log(|| format!("worker {id} starts, process {process}, {slots} slots"));
+        self.connect_soon(id, process);
+    }
+
+    pub(crate) fn worker_event(&mut self, id: WorkerId, event: Event) {
+        let now = self.clock();
+        let Some(core) = self.workers.get_mut(&id).and_then(|w| w.core.as_mut()) else {
+            return;
+        };
+        core.handle(now, event);
+        self.drain_worker(id);
+        let worker = &self.workers[&id];
+        if let Some(core) = &worker.core {
+            assert_eq!(
+                core.running() as usize,
+                worker.runs.len(),
+                "{id} lost count of its runs"
+            );
+        }
+    }
+
+    fn drain_worker(&mut self, id: WorkerId) {
+        let mut messages = Vec::new();
+        let mut exit = false;
+        while let Some(worker) = self.workers.get_mut(&id) {
+            let Some(effect) = worker.core.as_mut().and_then(Worker::poll_effect) else {
+                break;
+            };
+            let process = worker.process;
+            match effect {
+                Effect::Send(message) => {
+                    self.note_sent(id, process, &message);
+                    messages.push(message);
+                }
+                Effect::Reconnect { reason } => {
+                    self.log(|| format!("worker {id} reconnects: {reason}"));
+                    if let Some(link) = worker_link(self, id) {
+                        self.cut(link);
+                    }
+                }
+                Effect::Prepare { spec } => {
+                    let (digest, step) = (spec.module, ModuleStep::Compiling);
+                    let after = self.rng.range(0, 50);
+                    self.at(
+                        after,
+                        Item::Module {
+                            worker: id,
+                            process,
+                            digest,
+                            step,
+                        },
+                    );
+                }
+                Effect::Start(start) => self.run_begins(id, process, *start),
+                Effect::Cancel(task, lease) => {
+                    let key = (task, lease);
+                    let Some(run) = worker.runs.get_mut(&key) else {
+                        continue;
+                    };
+                    run.cancelled = true;
+                    if run.behaviour.heeds_cancel {
+                        let (after, step) = (self.rng.range(0, 50), RunStep::Ended);
+                        self.at(
+                            after,
+                            Item::Run {
+                                worker: id,
+                                process,
+                                key,
+                                step,
+                            },
+                        );
+                    }
+                }
+                Effect::Kill(task, lease) => {
+                    let key = (task, lease);
+                    let Some(run) = worker.runs.get_mut(&key) else {
+                        continue;
+                    };
+                    run.killed = true;
+                    let (after, step) = (self.rng.range(0, 30), RunStep::Ended);
+                    self.at(
+                        after,
+                        Item::Run {
+                            worker: id,
+                            process,
+                            key,
+                            step,
+                        },
+                    );
+                }
+                Effect::Exit => exit = true,
+            }
+        }
+        if let Some(link) = worker_link(self, id)
+            && !messages.is_empty()
+        {
+            self.transmit(link, 1, Item::ToPrimary { link, messages });
+        }
+        if exit {
+            self.seen.note("worker left");
+            self.log(|| format!("worker {id} exits"));
+            self.worker_dies(id);
+        }
+    }
+
+    fn note_sent(&mut self, id: WorkerId, process: u64, message: &ToPrimary) {
+        match message {
+            ToPrimary::Outcomes { batch, items } => {
+                let before = self
+                    .witness
+                    .batches
+                    .insert((id, process, *batch), items.clone());
+                if let Some(before) = before {
+                    assert_eq!(&before, items, "batch {batch} of {id} has changed");
+                    self.seen.note("duplicate batch");
+                }
+            }
+            ToPrimary::Released(items) if !items.is_empty() => self.seen.note("released"),
+            ToPrimary::Register(register) => {
+                let older = |held: &&wasmhost_proto::wire::Held| {
+                    held.lease.term < self.primary_process && held.started.is_some()
+                };
+                if register.held.iter().any(|held| older(&held)) {
+                    self.seen.note("adopted lease");
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn run_begins(&mut self, id: WorkerId, process: u64, start: Start) {
+        let key = (start.task, start.lease);
+        self.witness
+            .run_started(start.task, start.lease, (id, process));
+        let node = &self.disk.plans[&start.task.job].nodes[usize::from(start.task.node)];
+        let gathers = matches!(node.input, wasmhost_proto::plan::NodeInput::Gather(_));
+        assert_eq!(
+            gathers,
+            matches!(start.input, Rendered::Blob(_)),
+            "{key:?} has a wrong input"
+        );
+        assert_eq!(start.args, [start.task.index.to_string()]);
+        let reliable = self.is_calm() || self.reliable.contains(&start.task.job);
+        let behaviour = behaviour(&mut self.rng, reliable);
+        self.log(|| {
+            format!(
+                "worker {id} runs {} {:?}: {behaviour:?}",
+                start.task, start.lease
+            )
+        });
+        let run = Running {
+            behaviour,
+            killed: false,
+            cancelled: false,
+        };
+        if let Some(worker) = self.workers.get_mut(&id) {
+            worker.runs.insert(key, run);
+        }
+        let lasts = behaviour.lasts_ms;
+        let (a, b) = (self.rng.range(0, lasts + 1), self.rng.range(0, lasts + 1));
+        for (after, step) in [
+            (a.min(b), RunStep::Started),
+            (a.max(b), RunStep::Status),
+            (lasts, RunStep::Ended),
+        ] {
+            self.at(
+                after,
+                Item::Run {
+                    worker: id,
+                    process,
+                    key,
+                    step,
+                },
+            );
+        }
+    }
+
+    fn run_step(&mut self, id: WorkerId, _process: u64, key: (TaskId, Lease), step: RunStep) {
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
+        let Some(run) = worker.runs.get(&key).copied() else {
+            return;
+        };
+        let (task, lease) = key;
+        let status = Status {
+            progress: Some(Progress {
+                done: 1,
+                total: Some(2),
+                message: None,
+            }),
+            ..Status::default()
+        };
+        let event = match step {
+            RunStep::Started => Event::Started(task, lease),
+            RunStep::Status => Event::Status {
+                task,
+                lease,
+                status,
+                log: "half\n".into(),
+            },
+            RunStep::Ended => {
+                worker.runs.remove(&key);
+                let fails = match run {
+                    Running { killed: true, .. } => Some(FailureKind::Cancelled),
+                    Running {
+                        cancelled: true,
+                        behaviour,
+                        ..
+                    } if behaviour.heeds_cancel => {
+                        Some(behaviour.fails.unwrap_or(FailureKind::GuestError))
+                    }
+                    _ => run.behaviour.fails,
+                };
+                let own = ResultData::Inline(task.to_string().into_bytes());
+                let end = match fails {
+                    None => End::Success(own),
+                    Some(kind) => End::Failure(Box::new(Failure::new(kind, "as told")), None),
+                };
+                Event::Ended(Box::new(Ended {
+                    task,
+                    lease,
+                    end,
+                    usage: Usage {
+                        wall_us: run.behaviour.lasts_ms * 1000,
+                        ..Usage::default()
+                    },
+                    status,
+                    log: "whole\n".into(),
+                }))
+            }
+        };
+        self.worker_event(id, event);
+    }
+
+    pub(crate) fn worker_dies(&mut self, id: WorkerId) {
+        let link = worker_link(self, id);
+        if let Some(worker) = self.workers.get_mut(&id) {
+            worker.core = None;
+            worker.runs.clear();
+            worker.paused_until = 0;
+        }
+        if let Some(link) = link {
+            self.cut(link);
+        }
+        if let Some(worker) = self.workers.get_mut(&id) {
+            worker.link = None;
+        }
+        let after = self.rng.range(1, 2_000);
+        self.at(after, Item::StartWorker { worker: id });
+    }
+}
+
+pub(crate) fn worker_link(world: &World, id: WorkerId) -> Option<u64> {
+    world.workers.get(&id).and_then(|w| w.link)
+}
