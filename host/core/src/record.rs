@@ -72,6 +72,13 @@ pub struct JobRecord {
     pub idempotency_key: Option<String>,
     /// Outcomes of superseded attempts that were dropped.
     pub late_outcomes: u64,
+    /// How often the ended job was told to run again what had not succeeded.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub retries: u32,
+}
+
+fn is_zero(n: &u32) -> bool {
+    *n == 0
 }
 
 /// Why a job fails.

@@ -153,6 +153,7 @@ impl Primary {
             gathered: Vec::new(),
             idempotency_key: key,
             late_outcomes: 0,
+            retries: 0,
         };
         self.persist.write(Write::Plan(id, plan.clone()));
         self.insert(now, Job::new(plan, record));
@@ -240,6 +241,7 @@ impl Primary {
             Some(Repeat::Unsuccessful) => end != RecordedEnd::Succeeded,
             None => false,
         };
+        let retries = ended_job.record.retries + 1;
         let mut attempts: BTreeMap<(NodeIndex, u32), FailedAttempts> = BTreeMap::new();
         for (node, index, failed) in &ended_job.failed_attempts {
             let last = failed.last;
@@ -262,8 +264,8 @@ impl Primary {
             };
             self.persist.write(Write::RemoveOutcome(task));
             if end == RecordedEnd::Succeeded {
-                // The attempt that succeeded came after those that failed.
-                attempts.entry((node, index)).or_default().last += 1;
+                // Beyond the numbers of its successes, of which each round had one at most.
+                attempts.entry((node, index)).or_default().last += retries;
             }
         }
         let attempts = attempts
@@ -275,6 +277,7 @@ impl Primary {
             .gathered
             .retain(|(node, _)| !again.contains_key(node));
         record.state = JobState::Queued;
+        record.retries = retries;
         // Its time limits begin anew.
         record.submitted = now.wall;
         (record.started, record.ended, record.failure) = (None, None, None);

@@ -115,6 +115,7 @@ pub fn job(id: u64, state: JobState) -> JobRecord {
         gathered: vec![(4, blob(5))],
         idempotency_key: Some(format!("key-{id}")),
         late_outcomes: 3,
+        retries: 0,
     }
 }
 
