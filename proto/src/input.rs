@@ -89,6 +89,8 @@ pub enum Input {
     /// `"${index}"` and `"${count}"` are replaced. A text that is nothing but
     /// one placeholder becomes the typed value; within a longer text, its text.
     Template(String),
+    /// Text with the same placeholders, for commands: not quoted as JSON is.
+    Text(String),
     /// The same bytes for every index.
     Bytes(#[serde(with = "serde_bytes")] Vec<u8>),
     /// The same blob for every index.
@@ -141,6 +143,7 @@ impl Scope<'_> {
                 self.fill(&mut value)?;
                 Rendered::Bytes(value.to_string().into_bytes())
             }
+            Input::Text(text) => Rendered::Bytes(self.text(text)?.into_bytes()),
             Input::Bytes(bytes) => Rendered::Bytes(bytes.clone()),
             Input::Blob(blob) => Rendered::Blob(blob.clone()),
         })
@@ -246,6 +249,21 @@ mod tests {
         check(r#""${item.k}""#, "{}", Err("has no 'k'"));
         check(r#""${nope}""#, "{}", Err("is unknown"));
         check(r#""${item""#, "{}", Err("does not close"));
+    }
+
+    #[test]
+    fn texts_are_not_quoted() {
+        let item = Item::Json(r#""a line""#.into());
+        let scope = Scope {
+            item: &item,
+            index: 3,
+            count: 9,
+        };
+        let input = Input::Text("${index}: ${item}".into());
+        assert_eq!(
+            scope.input(&input),
+            Ok(Rendered::Bytes(b"3: a line".to_vec()))
+        );
     }
 
     #[test]

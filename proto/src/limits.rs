@@ -125,8 +125,28 @@ pub const MAX_ITEMS: usize = 1_000_000;
 pub const MAX_ITEMS_BYTES: usize = 64 << 20;
 /// An HTTP body that is not an upload.
 pub const MAX_HTTP_BODY: usize = 80 << 20;
+/// One item's text: a run of some hundred items fits a frame.
+pub const MAX_ITEM_BYTES: usize = 64 << 10;
+/// An input written in the definition: it travels in one frame with arguments
+/// and environment.
+pub const MAX_INPUT_VALUE: usize = 256 << 10;
 /// Live jobs in one primary.
 pub const MAX_LIVE_JOBS: usize = 1_000_000;
+/// The queue and total time limits of a job: a year is a long job, and its
+/// milliseconds add up without overflow.
+pub const MAX_JOB_MS: u64 = 366 * 24 * 3600 * 1000;
+/// A job's description: it is part of every view of the job.
+pub const MAX_DESCRIPTION: usize = 4 << 10;
+/// Retries of one task on either account: more hide a fault.
+pub const MAX_RETRIES: u32 = 100;
+/// The longest delay before a retry.
+pub const MAX_BACKOFF_MS: u64 = 24 * 3600 * 1000;
+/// Different placeholders in one task: each is checked against every item.
+pub const MAX_PLACEHOLDERS: usize = 100;
+/// Nesting of a value in a definition: readers of JSON give up at 128.
+pub const MAX_VALUE_DEPTH: usize = 64;
+/// Mistakes reported of one text or module; the rest is counted.
+pub const MAX_DIAGNOSTICS: usize = 50;
 /// Names of jobs, tasks, modules, workers, tokens.
 pub const MAX_NAME: usize = 64;
 
@@ -277,6 +297,9 @@ pub const MAX_TYPES: u32 = 20_000;
 pub const MAX_IMPORTS: u32 = 1_000;
 /// Data segments of a module: CPython has a few thousand.
 pub const MAX_DATA_SEGMENTS: u32 = 100_000;
+
+/// A module's manifest: two JSON schemas, mostly.
+pub const MAX_MANIFEST: usize = 256 << 10;
 
 // Trust.
 

@@ -18,15 +18,18 @@ use std::collections::BTreeMap;
 pub struct SubmitRequest {
     /// The definition as TOML text.
     pub definition: String,
-    /// The modules of sources that only the client can see (crates and paths),
-    /// by the source's text in the definition: digests of pushed modules.
+    /// The modules of sources that only the client can see, by `crate:DIR` or
+    /// `path:FILE` as in the definition: digests of pushed modules.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, String>))]
     pub modules: BTreeMap<String, Digest>,
-    /// The uploaded files that the definition names, by the path in the definition.
+    /// The uploaded files: an input file by its path in the definition, a file or
+    /// batch of files of an array by its label in `lists`.
     #[serde(default)]
     pub files: BTreeMap<String, BlobRef>,
-    /// What a file pattern or a file of lines became, by the text in the definition.
+    /// The items of arrays that only the client can list: the lines of a text
+    /// file by `lines:FILE`; the labels of files or batches by `files:` and the
+    /// patterns as a JSON array, then `;batch=BYTES` when the definition says so.
     #[serde(default)]
     pub lists: BTreeMap<String, Vec<String>>,
     /// Makes a repeated submission return the first job.
