@@ -1,0 +1,249 @@
+//! Reads `array`: a range, items one by one, or a list that the client makes.
+
+use crate::definition::{ArraySource, List, Spot};
+use crate::read::{self, Fields, Value, clip};
+use crate::report::Report;
+use std::ops::Range;
+use wasmhost_proto::limits::{MAX_ARRAY, MAX_BLOB, MAX_ITEM_BYTES, MAX_ITEMS};
+
+const KINDS: [&str; 4] = ["range", "items", "lines", "files"];
+const HELP: &str = "write { range = [0, 100] }, { items = [\"a\", \"b\"] }, { lines = \"urls.txt\" } or { files = [\"texts/*.md\"] }";
+
+/// What `${item}` can stand for.
+pub(crate) enum Items<'a> {
+    /// Nothing: a single task.
+    None,
+    /// Numbers of a range.
+    Numbers,
+    /// Lines, or paths of files.
+    Texts,
+    /// JSON texts.
+    Values(&'a [String]),
+}
+
+impl<'a> Items<'a> {
+    /// The items of a node's array.
+    pub(crate) fn of(array: Option<&'a ArraySource>) -> Items<'a> {
+        match array {
+            None => Items::None,
+            Some(ArraySource::Range { .. }) => Items::Numbers,
+            Some(ArraySource::Items(texts)) => Items::Values(texts),
+            Some(ArraySource::Listed(_)) => Items::Texts,
+        }
+    }
+}
+
+/// Reads the value of `array`.
+pub(crate) fn read(
+    report: &mut Report<'_>,
+    path: String,
+    value: &Value<'_>,
+) -> Option<Spot<ArraySource>> {
+    let fields = Fields::of(report, path.clone(), value)?;
+    fields.only(
+        report,
+        &["range", "step", "items", "lines", "files", "batch"],
+        |_| None,
+    );
+    let given: Vec<&str> = KINDS
+        .into_iter()
+        .filter(|kind| fields.get(kind).is_some())
+        .collect();
+    for (key, of) in [("step", "range"), ("batch", "files")] {
+        if let (Some(value), false) = (fields.get(key), given.contains(&of)) {
+            let message = format!("`{key}` goes with `{of}` only");
+            report.add("unfit-key", Some(&value.span()), message, "");
+        }
+    }
+    let source = match given.as_slice() {
+        ["range"] => range(report, &fields)?,
+        ["items"] => items(report, &fields)?,
+        ["lines"] => ArraySource::Listed(List::Lines(fields.filled(report, "lines")?.value)),
+        ["files"] => ArraySource::Listed(files(report, &fields)?),
+        [] => {
+            report.add(
+                "missing-key",
+                Some(&fields.at),
+                format!("`{path}` says nothing of its items"),
+                HELP,
+            );
+            return None;
+        }
+        several => {
+            let message = format!("`{path}` has {} at once", several.join(" and "));
+            report.add("conflict", Some(&fields.at), message, "choose one");
+            return None;
+        }
+    };
+    Some(Spot {
+        value: source,
+        at: value.span(),
+    })
+}
+
+fn range(report: &mut Report<'_>, fields: &Fields<'_, '_>) -> Option<ArraySource> {
+    let value = fields.get("range")?;
+    let (start, end) = bounds(report, &fields.path("range"), value)?;
+    let step = match fields.get("step") {
+        Some(step) => Spot {
+            value: read::integer(report, &fields.path("step"), step)?,
+            at: step.span(),
+        },
+        None => Spot {
+            value: 1,
+            at: value.span(),
+        },
+    };
+    if step.value == 0 {
+        report.add(
+            "bad-value",
+            Some(&step.at),
+            "a step of 0 never arrives",
+            "leave `step` out for a step of 1",
+        );
+        return None;
+    }
+    let distance = i128::from(end) - i128::from(start);
+    let size = i128::from(step.value);
+    // Rounded up: the end is not part of the range.
+    let count = if distance.signum() == size.signum() {
+        (distance.abs() + size.abs() - 1) / size.abs()
+    } else {
+        0
+    };
+    if count == 0 {
+        let message = format!(
+            "no number goes from {start} to {end} in steps of {}",
+            step.value
+        );
+        report.add(
+            "empty-array",
+            Some(&value.span()),
+            message,
+            "the end is not part of the range",
+        );
+        return None;
+    }
+    let Some(count) = u32::try_from(count)
+        .ok()
+        .filter(|n| u64::from(*n) <= MAX_ARRAY)
+    else {
+        let message = format!("the range has {count} numbers, and an array at most {MAX_ARRAY}");
+        report.add(
+            "too-large",
+            Some(&value.span()),
+            message,
+            "let each index do more of the work",
+        );
+        return None;
+    };
+    Some(ArraySource::Range {
+        start,
+        step: step.value,
+        count,
+    })
+}
+
+/// `[0, 100]` or `"0..100"`.
+fn bounds(report: &mut Report<'_>, path: &str, value: &Value<'_>) -> Option<(i64, i64)> {
+    const HELP: &str = "write [0, 100] or \"0..100\" for the numbers from 0 to 99";
+    if let Some(text) = value.get_ref().as_str() {
+        let ends = text
+            .split_once("..")
+            .and_then(|(a, b)| Some((a.trim().parse().ok()?, b.trim().parse().ok()?)));
+        if ends.is_none() {
+            let message = format!("`{path}` is not a range: \"{}\"", clip(text));
+            report.add("bad-value", Some(&value.span()), message, HELP);
+        }
+        return ends;
+    }
+    match read::list(report, path, value)? {
+        [start, end] => {
+            let start = read::integer(report, path, start);
+            Some((start?, read::integer(report, path, end)?))
+        }
+        other => {
+            let message = format!(
+                "`{path}` must have a start and an end, not {} values",
+                other.len()
+            );
+            report.add("bad-value", Some(&value.span()), message, HELP);
+            None
+        }
+    }
+}
+
+fn items(report: &mut Report<'_>, fields: &Fields<'_, '_>) -> Option<ArraySource> {
+    let value = fields.get("items")?;
+    let path = fields.path("items");
+    let list = read::list(report, &path, value)?;
+    if !count_fits(report, &path, list.len(), &value.span()) {
+        return None;
+    }
+    let texts = list
+        .iter()
+        .enumerate()
+        .map(|(i, item)| read::json(report, &format!("{path}[{i}]"), item));
+    let texts: Vec<Option<String>> = texts
+        .map(|item| item.map(|json| json.to_string()))
+        .collect();
+    let texts = texts.into_iter().collect::<Option<Vec<String>>>()?;
+    if let Some(long) = texts.iter().position(|text| text.len() > MAX_ITEM_BYTES) {
+        let message = format!(
+            "`{path}[{long}]` has {} bytes, and may have {MAX_ITEM_BYTES}",
+            texts[long].len()
+        );
+        report.add(
+            "too-large",
+            Some(&list[long].span()),
+            message,
+            "put the data into files",
+        );
+        return None;
+    }
+    Some(ArraySource::Items(texts))
+}
+
+fn files(report: &mut Report<'_>, fields: &Fields<'_, '_>) -> Option<List> {
+    let value = fields.get("files")?;
+    let before = fields.texts(report, "files");
+    let patterns: Vec<String> = before.into_iter().map(|spot| spot.value).collect();
+    if patterns.is_empty() || patterns.iter().any(|p| p.trim().is_empty()) {
+        let message = format!("`{}` names no file", fields.path("files"));
+        report.add(
+            "empty",
+            Some(&value.span()),
+            message,
+            "write paths such as [\"texts/**/*.md\"]",
+        );
+        return None;
+    }
+    let batch = fields.measure(report, "batch", &read::SIZE, 1..=MAX_BLOB);
+    Some(List::Files { patterns, batch })
+}
+
+/// Whether an array of items has neither none nor too many; reports it if not.
+pub(crate) fn count_fits(
+    report: &mut Report<'_>,
+    what: &str,
+    count: usize,
+    at: &Range<usize>,
+) -> bool {
+    if count == 0 {
+        report.add(
+            "empty-array",
+            Some(at),
+            format!("`{what}` has no items"),
+            "a job has at least one task",
+        );
+    } else if count > MAX_ITEMS {
+        let message = format!("`{what}` has {count} items, and an array at most {MAX_ITEMS}");
+        report.add(
+            "too-large",
+            Some(at),
+            message,
+            "put several into one item, or use a range",
+        );
+    }
+    (1..=MAX_ITEMS).contains(&count)
+}

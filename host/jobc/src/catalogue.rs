@@ -1,0 +1,28 @@
+//! What the compiler of definitions asks the store of modules.
+
+use wasmhost_proto::Digest;
+use wasmhost_proto::module::ModuleKind;
+
+/// What a plan needs to know of a module.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ModuleFacts {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its length in bytes.
+    pub len: u64,
+    /// How it is started.
+    pub kind: ModuleKind,
+}
+
+/// A reference that fits several modules: their names or digests.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ambiguous(pub Vec<String>);
+
+/// The modules at hand.
+pub trait Catalogue {
+    /// The module of a digest.
+    fn digest(&self, digest: Digest) -> Option<ModuleFacts>;
+    /// The module that a reference means: `name`, `name:version`, `sha256:` and
+    /// at least eight digits.
+    fn find(&self, reference: &str) -> Result<Option<ModuleFacts>, Ambiguous>;
+}
