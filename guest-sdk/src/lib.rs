@@ -61,3 +61,8 @@ pub use value::Value;
 pub use wasmhost_guest_macros::{Schema, task};
 
 pub use {serde, serde_json};
+
+/// The examples of the guide are tested with this crate's own.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/sdk.md")]
+struct Guide;

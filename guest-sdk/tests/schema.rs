@@ -229,13 +229,13 @@ fn manifests() {
     let manifest = |text: &str| -> Value {
         serde_json::from_str(text).unwrap_or_else(|e| panic!("{e} in {text}"))
     };
-    let got = manifest(typed::WASMHOST_TASK);
+    let got = manifest(typed::THE_ONE_TASK_OF_THIS_CRATE);
     assert_eq!(got["name"], "wasmhost-guest");
     assert_eq!(got["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(got["description"], "Does \"this\".");
     assert_eq!(got["input"]["type"], "object");
     assert_eq!(got["output"]["maximum"], 255);
-    let got = manifest(gathering::WASMHOST_TASK);
+    let got = manifest(gathering::THE_ONE_TASK_OF_THIS_CRATE);
     assert_eq!(got["input"]["contentMediaType"], "application/cbor");
     assert_eq!(got["input"]["items"]["prefixItems"][1]["type"], "boolean");
     assert_eq!(got.get("output"), None, "bytes have no schema");

@@ -1,9 +1,8 @@
 //! `#[task]`: checks the function and writes the component's export and manifest.
 
 use crate::json;
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
-use syn::spanned::Spanned;
 use syn::{Error, FnArg, ItemFn, ReturnType, Type};
 
 const FORM: &str = "a task is `fn run(ctx: &Context, input: In) -> Result<Out, TaskError>`";
@@ -38,36 +37,36 @@ fn error(at: &impl ToTokens, what: &str) -> TokenStream {
 fn check(function: &ItemFn) -> Result<(Type, Type), Error> {
     let signature = &function.sig;
     let mut errors: Option<Error> = None;
-    let mut wrong = |span: Span, what: &str| {
-        let error = Error::new(span, format!("{what}: {FORM}"));
+    let mut wrong = |at: &dyn ToTokens, what: &str| {
+        let error = Error::new_spanned(at, format!("{what}: {FORM}"));
         match &mut errors {
             Some(errors) => errors.combine(error),
             None => errors = Some(error),
         }
     };
     if let Some(token) = &signature.asyncness {
-        wrong(token.span, "a task is not async");
+        wrong(token, "a task is not async");
     }
     if let Some(token) = &signature.unsafety {
-        wrong(token.span, "a task is not unsafe");
+        wrong(token, "a task is not unsafe");
     }
     if !signature.generics.params.is_empty() {
-        wrong(signature.generics.span(), "a task is not generic");
+        wrong(&signature.generics, "a task is not generic");
     }
     let inputs: Vec<&FnArg> = signature.inputs.iter().collect();
     let input = match inputs.as_slice() {
         [FnArg::Typed(ctx), FnArg::Typed(input)] => {
             if !matches!(&*ctx.ty, Type::Reference(ty) if ty.mutability.is_none()) {
-                wrong(ctx.ty.span(), "the first argument is `&Context`");
+                wrong(&ctx.ty, "the first argument is `&Context`");
             }
             if matches!(&*input.ty, Type::Reference(_)) {
-                wrong(input.ty.span(), "a task owns its input");
+                wrong(&input.ty, "a task owns its input");
             }
             Some((*input.ty).clone())
         }
         _ => {
             wrong(
-                signature.paren_token.span.join(),
+                &signature.ident,
                 "a task takes two arguments (`input: ()` when it needs none)",
             );
             None
@@ -76,7 +75,7 @@ fn check(function: &ItemFn) -> Result<(Type, Type), Error> {
     let returned = match &signature.output {
         ReturnType::Type(_, ty) => Some((**ty).clone()),
         ReturnType::Default => {
-            wrong(signature.ident.span(), "a task returns a `Result`");
+            wrong(&signature.ident, "a task returns a `Result`");
             None
         }
     };
@@ -100,7 +99,7 @@ fn write(function: &ItemFn, input: &Type, returned: &Type) -> TokenStream {
         /// The manifest of this crate's one task, as JSON.
         #[doc(hidden)]
         #[allow(dead_code)]
-        pub const WASMHOST_TASK: &str = {
+        pub const THE_ONE_TASK_OF_THIS_CRATE: &str = {
             const PIECES: &[::wasmhost::schema::Piece] =
                 &::wasmhost::rt::manifest::<#input, #returned>(#head);
             const BYTES: [u8; ::wasmhost::schema::len(PIECES)] =
@@ -126,7 +125,7 @@ fn write(function: &ItemFn, input: &Type, returned: &Type) -> TokenStream {
 
             #[used]
             #[unsafe(link_section = "wasmhost:manifest")]
-            static MANIFEST: [u8; WASMHOST_TASK.len()] = ::wasmhost::rt::section(WASMHOST_TASK);
+            static MANIFEST: [u8; THE_ONE_TASK_OF_THIS_CRATE.len()] = ::wasmhost::rt::section(THE_ONE_TASK_OF_THIS_CRATE);
         };
     }
 }

@@ -99,6 +99,14 @@ mod tests {
     }
 
     #[test]
+    fn a_real_picture_shrinks() {
+        let picture = include_bytes!("../pictures/seahorses.png");
+        let small = Fake::new().call(thumbnail, picture).expect("a picture");
+        let small = image::load_from_memory(&small).expect("a picture");
+        assert_eq!((small.width(), small.height()), (256, 192));
+    }
+
+    #[test]
     fn what_is_no_picture_is_refused() {
         let error = Fake::new().call(thumbnail, b"GIF89a").expect_err("a GIF");
         assert!(

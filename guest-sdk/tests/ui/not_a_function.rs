@@ -1,0 +1,4 @@
+#[wasmhost::task]
+struct Task;
+
+fn main() {}
