@@ -200,6 +200,17 @@ pub struct TokenRecord {
     pub used: Option<Timestamp>,
 }
 
+/// What a primary needs of the store to go on where the one before it ended.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Recovered {
+    /// The highest id of any job, ended ones too: no id comes twice.
+    pub last_job: Option<JobId>,
+    /// Every live job.
+    pub jobs: Vec<RecoveredJob>,
+    /// Every worker.
+    pub workers: Vec<WorkerRecord>,
+}
+
 /// A live job as the store gives it back.
 #[derive(Clone, PartialEq, Debug)]
 pub struct RecoveredJob {

@@ -197,7 +197,6 @@ impl Primary {
         let mut job = Job::recover(recovered);
         job.durable = Some(durable);
         job.held = job.record.started.is_some() && !self.awaited.is_empty();
-        self.last_job = self.last_job.max(id);
         let stopping = job.record.state == JobState::Stopping;
         self.insert(now, job);
         match stopping {
@@ -282,7 +281,6 @@ impl Primary {
         record.submitted = now.wall;
         (record.started, record.ended, record.failure) = (None, None, None);
         record.cancelled = false;
-        self.last_job = self.last_job.max(id);
         self.insert(now, Job::recover(ended_job));
         self.persist.job(id);
         let reply = Ok(Reply::Job { id, created: false });

@@ -23,7 +23,7 @@ pub use event::*;
 pub use view::{LiveTask, Totals};
 
 use crate::clock::{Mono, Now};
-use crate::record::{RecoveredJob, WorkerRecord};
+use crate::record::Recovered;
 use crate::rng::Rng;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use timers::{Timer, Timers};
@@ -88,25 +88,25 @@ pub struct Primary {
 }
 
 impl Primary {
-    /// A primary of `term`, above all terms before it, over what the store holds:
-    /// its live jobs and its workers.
+    /// A primary of `term`, above all terms before it, over what the store holds.
     pub fn new(
         config: PrimaryConfig,
         term: u64,
         seed: u64,
         now: Now,
-        jobs: Vec<RecoveredJob>,
-        workers: Vec<WorkerRecord>,
+        recovered: Recovered,
     ) -> Primary {
-        // Ids of jobs that have ended are unknown here; those of the past seconds
-        // cannot come again when we begin with the next second.
-        let next_second = JobId::floor_at(now.wall.0 + 1000);
+        let Recovered {
+            last_job,
+            jobs,
+            workers,
+        } = recovered;
         let awaited = workers.iter().filter(|w| w.connected).map(|w| w.id);
         let mut primary = Primary {
             config,
             term,
             rng: Rng::new(seed),
-            last_job: JobId(next_second.0.saturating_sub(1)),
+            last_job: last_job.unwrap_or_default(),
             jobs: BTreeMap::new(),
             keys: BTreeMap::new(),
             leases: BTreeMap::new(),

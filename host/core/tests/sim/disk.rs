@@ -115,9 +115,13 @@ impl Disk {
         })
     }
 
-    pub(crate) fn recover(&self) -> Vec<RecoveredJob> {
+    pub(crate) fn recover(&self) -> Recovered {
         let live = self.jobs.values().filter(|job| !job.state.is_final());
-        live.filter_map(|job| self.recover_job(job.id)).collect()
+        Recovered {
+            last_job: self.jobs.last_key_value().map(|(id, _)| *id),
+            jobs: live.filter_map(|job| self.recover_job(job.id)).collect(),
+            workers: self.workers.values().cloned().collect(),
+        }
     }
 
     pub(crate) fn job_by_key(&self, key: &str) -> Option<JobId> {

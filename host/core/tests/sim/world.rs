@@ -324,14 +324,10 @@ impl World {
             return;
         }
         self.primary_process += 1;
-        let (jobs, workers) = (
-            self.disk.recover(),
-            self.disk.workers.values().cloned().collect(),
-        );
         self.log(|| format!("primary {} starts", self.primary_process));
         let seed = self.rng.next();
         let term = self.primary_process;
-        let primary = Primary::new(self.config, term, seed, self.clock(), jobs, workers);
+        let primary = Primary::new(self.config, term, seed, self.clock(), self.disk.recover());
         self.primary = Some(primary);
         self.drain_primary();
     }

@@ -23,6 +23,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use wasmhost_core::primary::{Primary, PrimaryConfig};
+use wasmhost_core::record::Recovered;
 use wasmhost_link::{Authority, Listener};
 use wasmhost_proto::Timestamp;
 use wasmhost_proto::limits::{CHANGES, PRIMARY_EVENTS};
@@ -110,14 +111,13 @@ pub async fn start(options: PrimaryOptions) -> anyhow::Result<(Handle, Running)>
         ..PrimaryConfig::default()
     };
     let seed = getrandom::u64().map_err(|e| anyhow::anyhow!("no randomness: {e}"))?;
-    let core = Primary::new(
-        config,
-        shared.term,
-        seed,
-        clock.now(),
-        opened.jobs,
-        opened.workers,
-    );
+    let newest = shared.store.jobs(None, 1)?;
+    let recovered = Recovered {
+        last_job: newest.first().map(|job| job.id),
+        jobs: opened.jobs,
+        workers: opened.workers,
+    };
+    let core = Primary::new(config, shared.term, seed, clock.now(), recovered);
     let driver = Driver::new(core, clock, shared.clone(), changes.clone())?;
     tokio::spawn(gc::run(shared.clone(), stop.clone()));
     let accepting = sessions::accept(
