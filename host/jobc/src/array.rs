@@ -6,6 +6,7 @@ use crate::report::Report;
 use std::ops::Range;
 use wasmhost_proto::limits::{MAX_ARRAY, MAX_BLOB, MAX_ITEM_BYTES, MAX_ITEMS};
 
+const KEYS: [&str; 6] = ["range", "step", "items", "lines", "files", "batch"];
 const KINDS: [&str; 4] = ["range", "items", "lines", "files"];
 const HELP: &str = "write { range = [0, 100] }, { items = [\"a\", \"b\"] }, { lines = \"urls.txt\" } or { files = [\"texts/*.md\"] }";
 
@@ -40,11 +41,7 @@ pub(crate) fn read(
     value: &Value<'_>,
 ) -> Option<Spot<ArraySource>> {
     let fields = Fields::of(report, path.clone(), value)?;
-    fields.only(
-        report,
-        &["range", "step", "items", "lines", "files", "batch"],
-        |_| None,
-    );
+    fields.only(report, &KEYS, |_| None);
     let given: Vec<&str> = KINDS
         .into_iter()
         .filter(|kind| fields.get(kind).is_some())
@@ -60,6 +57,7 @@ pub(crate) fn read(
         ["items"] => items(report, &fields)?,
         ["lines"] => ArraySource::Listed(List::Lines(fields.filled(report, "lines")?.value)),
         ["files"] => ArraySource::Listed(files(report, &fields)?),
+        [] if fields.has_other(&KEYS) => return None,
         [] => {
             report.add(
                 "missing-key",

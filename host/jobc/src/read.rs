@@ -13,6 +13,8 @@ use wasmhost_proto::limits::MAX_VALUE_DEPTH;
 /// A value of the parsed text, and its place.
 pub(crate) type Value<'i> = Spanned<DeValue<'i>>;
 
+type Key<'i> = Spanned<DeString<'i>>;
+
 /// A table whose keys are known.
 pub(crate) struct Fields<'a, 'i> {
     /// Its name for people, such as `task.limits`; empty for the whole text.
@@ -81,14 +83,24 @@ impl<'a, 'i> Fields<'a, 'i> {
         }
     }
 
+    /// Every key with its value, in the order of the text.
     pub(crate) fn entries(
         &self,
-    ) -> impl Iterator<Item = (&'a Spanned<DeString<'i>>, &'a Value<'i>)> {
-        self.table.iter()
+    ) -> impl Iterator<Item = (&'a Key<'i>, &'a Value<'i>)> + use<'a, 'i> {
+        let mut entries: Vec<_> = self.table.iter().collect();
+        entries.sort_by_key(|(key, _)| key.span().start);
+        entries.into_iter()
+    }
+
+    /// Whether it has a key that is not known, which is a mistake of its own.
+    pub(crate) fn has_other(&self, known: &[&str]) -> bool {
+        self.table
+            .keys()
+            .any(|key| !known.contains(&key.get_ref().as_ref()))
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<&'a Value<'i>> {
-        self.entries()
+        (self.table.iter())
             .find(|(k, _)| k.get_ref() == key)
             .map(|(_, v)| v)
     }

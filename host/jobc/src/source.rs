@@ -45,7 +45,11 @@ pub(crate) fn read(report: &mut Report<'_>, table: &Fields<'_, '_>) -> Option<Sp
                     );
                     return None;
                 }
-                (None, None) if fields.get("crate").or(fields.get("path")).is_some() => {
+                // A mistake about the keys themselves says it all.
+                (None, None)
+                    if fields.get("crate").or(fields.get("path")).is_some()
+                        || fields.has_other(&["crate", "path"]) =>
+                {
                     return None;
                 }
                 (None, None) => {
