@@ -188,15 +188,15 @@ impl Runs {
             OutputData::File { path, len, digest } => {
                 let (causes, mut uplinks) = (self.causes.clone(), self.uplinks.clone());
                 let blob = BlobRef { digest, len };
+                // The file goes with the task, however that ends.
+                let file = Remove(path);
                 let task = tokio::spawn(async move {
                     let stored = persist(&mut uplinks, |uplink| {
-                        let (blob, path) = (&blob, &path);
-                        async move { uplink.push(blob, path).await }
+                        let (blob, file) = (&blob, &file.0);
+                        async move { uplink.push(blob, file).await }
                     })
                     .await;
-                    if let Err(error) = tokio::fs::remove_file(&path).await {
-                        tracing::warn!(path = %path.display(), "cannot remove a result's file: {error}");
-                    }
+                    drop(file);
                     let end = match stored {
                         Ok(()) => conclude(failure, ResultData::Blob(blob)),
                         Err(error) => fault(format!("the result could not be stored: {error}")),
@@ -225,6 +225,17 @@ impl Runs {
             }
         }
         self.pool.shutdown(grace).await;
+    }
+}
+
+/// A file that goes when this is dropped.
+struct Remove(PathBuf);
+
+impl Drop for Remove {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_file(&self.0) {
+            tracing::warn!(path = %self.0.display(), "cannot remove a result's file: {error}");
+        }
     }
 }
 

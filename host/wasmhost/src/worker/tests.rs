@@ -8,19 +8,24 @@ use super::setup::{self, WorkerOptions, wall};
 use super::term::TermFile;
 use crate::primary::{Handle, PrimaryOptions, Running, start};
 use sha2::{Digest as _, Sha256};
+use std::fs::File;
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use tempfile::TempDir;
 use tokio::sync::{mpsc, watch};
 use wasmhost_core::record::{TokenRecord, Write};
-use wasmhost_link::{JoinToken, Uplink, WorkerLink};
-use wasmhost_proto::Digest;
+use wasmhost_link::{
+    Authority, BlobHost, BlobUpload, BoxFuture, JoinGate, JoinToken, Listener, Uplink, WorkerLink,
+};
 use wasmhost_proto::api::TokenKind;
 use wasmhost_proto::input::BlobRef;
-use wasmhost_proto::limits::DEFAULT_LEASE_MS;
+use wasmhost_proto::limits::{DEFAULT_LEASE_MS, MAX_LOG_BYTES};
+use wasmhost_proto::status::Status;
 
-use wasmhost_proto::wire::{PrimaryFrame, Register, ToPrimary, ToWorker};
+use wasmhost_proto::wire::{PrimaryFrame, Register, StatusReport, ToPrimary, ToWorker};
+use wasmhost_proto::{Digest, JobId, Lease, TaskId, Timestamp, TokenId, WorkerId};
 
 async fn primary(dir: &Path, listen: &str) -> (Handle, Running) {
     let listen: SocketAddr = listen.parse().unwrap();
@@ -281,5 +286,87 @@ async fn a_session_comes_back_to_a_restarted_primary_and_keeps_its_term() {
             .collect::<Vec<_>>()
     });
     assert_eq!(names.await.unwrap(), ["again"]);
+    session.abort();
+}
+
+/// Lets everybody join, keeps no blobs.
+struct Open;
+
+impl JoinGate for Open {
+    fn redeem<'a>(
+        &'a self,
+        _token: TokenId,
+        _secret: &'a [u8],
+        _worker: WorkerId,
+        _name: &'a str,
+    ) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+impl BlobHost for Open {
+    fn open(&self, _digest: Digest) -> io::Result<Option<(File, u64)>> {
+        Ok(None)
+    }
+
+    fn begin(&self, _len: u64) -> io::Result<Box<dyn BlobUpload>> {
+        Err(io::Error::other("no blobs here"))
+    }
+}
+
+/// Reports of 64 KiB each, far more of them than fit one frame, then a
+/// goodbye: all arrive, in order, before the connection ends.
+#[tokio::test]
+async fn a_leaving_worker_says_all_it_has_to_say() {
+    let (dir, primary_dir) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let authority = Arc::new(Authority::load_or_create(primary_dir.path()).unwrap());
+    let address = "127.0.0.1:0".parse().unwrap();
+    let mut listener =
+        Listener::bind(address, authority.clone(), Arc::new(Open), Arc::new(Open)).unwrap();
+    let mut options =
+        WorkerOptions::new(listener.local_addr().to_string(), dir.path().to_owned()).unwrap();
+    options.join = Some(JoinToken::generate(authority.fingerprint()).unwrap());
+    let identity = setup::identity(&options).await.unwrap();
+    let term = TermFile::open(dir.path(), identity.cluster()).unwrap();
+    let (causes, mut queue) = mpsc::channel(16);
+    let session = tokio::spawn(Session::new(&options, identity, term, causes).run());
+    let outbox = up(&mut queue).await;
+    let (_to_worker, mut from_worker, _handle) = listener.accept().await.unwrap().split();
+
+    let said: Vec<ToPrimary> = (0..100)
+        .map(|index| {
+            ToPrimary::Status(vec![StatusReport {
+                task: TaskId {
+                    job: JobId(1),
+                    node: 0,
+                    index,
+                },
+                lease: Lease {
+                    term: 1,
+                    attempt: 1,
+                },
+                at: Timestamp(1),
+                status: Status::default(),
+                log: "x".repeat(MAX_LOG_BYTES),
+            }])
+        })
+        .chain([ToPrimary::Bye])
+        .collect();
+    for message in said.clone() {
+        outbox.send(message);
+    }
+    let heard = tokio::spawn(async move {
+        let mut heard = Vec::new();
+        loop {
+            match from_worker.recv().await {
+                Ok(frame) => heard.extend(frame.messages),
+                Err(end) => break (heard, end.to_string()),
+            }
+        }
+    });
+    outbox.finish("the worker leaves").await;
+    let (heard, end) = heard.await.unwrap();
+    assert!(heard == said, "{} of {} messages", heard.len(), said.len());
+    assert!(end.contains("the worker leaves"), "{end}");
     session.abort();
 }
