@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::{Semaphore, broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 use wasmhost_core::clock::{Mono, Now};
 use wasmhost_core::primary::{Effect, Event, Primary, RequestId, SessionId};
 use wasmhost_core::record::Write;
@@ -118,12 +117,9 @@ impl Driver {
         })
     }
 
-    /// Runs until `stop`, then commits what is queued and answers what it decided.
-    pub(super) async fn run(
-        mut self,
-        mut inputs: mpsc::Receiver<Input>,
-        stop: CancellationToken,
-    ) -> anyhow::Result<()> {
+    /// Runs until the primary stops, then commits what is queued and answers what it decided.
+    pub(super) async fn run(mut self, mut inputs: mpsc::Receiver<Input>) -> anyhow::Result<()> {
+        let stop = self.shared.stop.clone();
         self.drain()?;
         loop {
             let durable = *self.durable.borrow();
@@ -153,7 +149,7 @@ impl Driver {
 
     /// Nothing is decided any more; what was decided is committed and told.
     async fn finish(mut self) -> anyhow::Result<()> {
-        self.gathers.abort_all();
+        while self.gathers.join_next().await.is_some() {}
         if let Some(committer) = self.committer.take() {
             tokio::task::spawn_blocking(move || committer.close()).await?;
         }

@@ -6,7 +6,7 @@ use super::handle::Call;
 use sha2::{Digest as _, Sha256};
 use std::fs::File;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use subtle::ConstantTimeEq;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use wasmhost_core::record::{TokenRecord, WorkerRecord, Write};
@@ -19,13 +19,14 @@ use wasmhost_store::{BlobWriter, Blobs, Store};
 /// Lets each join token be used once.
 pub(super) struct Gate {
     calls: mpsc::Sender<Input>,
-    store: Arc<dyn Store>,
+    /// Not held: the link's tasks may outlive the primary, the open file must not.
+    store: Weak<dyn Store>,
     /// Between the look at a token and its use no other use may come.
     one_by_one: Mutex<()>,
 }
 
 impl Gate {
-    pub(super) fn new(calls: mpsc::Sender<Input>, store: Arc<dyn Store>) -> Gate {
+    pub(super) fn new(calls: mpsc::Sender<Input>, store: Weak<dyn Store>) -> Gate {
         Gate {
             calls,
             store,
@@ -42,7 +43,7 @@ impl Gate {
     ) -> Result<(), String> {
         let stopping = || "the primary is shutting down; try again later".to_owned();
         let _turn = self.one_by_one.lock().await;
-        let store = self.store.clone();
+        let store = self.store.upgrade().ok_or_else(stopping)?;
         let read = move || {
             let token = store.token(id)?;
             Ok((

@@ -10,7 +10,7 @@ use wasmhost_proto::input::BlobRef;
 use wasmhost_proto::limits::{BLOB_CHUNK, GATHER_PAGE, MAX_BLOB};
 use wasmhost_proto::module::ModuleKind;
 use wasmhost_proto::{JobId, NodeIndex};
-use wasmhost_store::{BlobError, BlobWriter, Blobs, Store, StoreError};
+use wasmhost_store::{BlobError, BlobWriter, StoreError};
 
 /// Why there is no gathered input.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +27,8 @@ enum GatherError {
     Missing(u32),
     #[error("the job has no such node")]
     NoNode,
+    #[error("the primary is shutting down")]
+    Stopping,
 }
 
 impl From<BlobError> for GatherError {
@@ -47,7 +49,7 @@ pub(super) async fn gather(
     from: NodeIndex,
 ) -> Result<BlobRef, String> {
     let _turn = turn.acquire_owned().await.map_err(|e| e.to_string())?;
-    let make = move || match build(&*shared.store, &shared.blobs, job, node, from) {
+    let make = move || match build(&shared, job, node, from) {
         Err(GatherError::Store(error)) => super::fatal(&error),
         result => result.map_err(|e| e.to_string()),
     };
@@ -57,13 +59,13 @@ pub(super) async fn gather(
 }
 
 fn build(
-    store: &dyn Store,
-    blobs: &Blobs,
+    shared: &Shared,
     job: JobId,
     node: NodeIndex,
     from: NodeIndex,
 ) -> Result<BlobRef, GatherError> {
-    let plan = store.plan(job)?.ok_or(GatherError::NoNode)?;
+    let blobs = &shared.blobs;
+    let plan = shared.store.plan(job)?.ok_or(GatherError::NoNode)?;
     let kind = plan
         .nodes
         .get(usize::from(node))
@@ -74,13 +76,13 @@ fn build(
     if framed {
         // A CBOR array says first how long it is.
         let mut count = 0;
-        each_success(store, job, from, |_, _| {
+        each_success(shared, job, from, |_, _| {
             count += 1;
             Ok(())
         })?;
         head(&mut out, ARRAY, count)?;
     }
-    each_success(store, job, from, |index, outcome| {
+    each_success(shared, job, from, |index, outcome| {
         let opened = match &outcome.result {
             Some(StoredResult::Blob(blob)) => Some(
                 blobs
@@ -108,14 +110,17 @@ fn build(
 }
 
 fn each_success(
-    store: &dyn Store,
+    shared: &Shared,
     job: JobId,
     node: NodeIndex,
     mut f: impl FnMut(u32, &OutcomeRecord) -> Result<(), GatherError>,
 ) -> Result<(), GatherError> {
     let mut next = Some(0);
     while let Some(first) = next {
-        let page = store.outcomes(job, node, first, GATHER_PAGE)?;
+        if shared.stop.is_cancelled() {
+            return Err(GatherError::Stopping);
+        }
+        let page = shared.store.outcomes(job, node, first, GATHER_PAGE)?;
         next = page.last().and_then(|(index, _)| index.checked_add(1));
         for (index, outcome) in page.iter().filter(|(_, outcome)| outcome.failure.is_none()) {
             f(*index, outcome)?;

@@ -3,15 +3,17 @@
 use super::Shared;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use tokio_util::sync::CancellationToken;
 use wasmhost_proto::limits::{BLOB_COLLECT_MS, BLOB_GRACE_MS};
 
-/// Collects until `stop`.
-pub(super) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
+/// Collects until the primary stops.
+pub(super) async fn run(shared: Arc<Shared>) {
     let mut due = tokio::time::interval(Duration::from_millis(BLOB_COLLECT_MS));
-    while stop.run_until_cancelled(due.tick()).await.is_some() {
-        let shared = shared.clone();
-        let collect = move || collect(&shared, SystemTime::now());
+    while shared.stop.run_until_cancelled(due.tick()).await.is_some() {
+        let now = SystemTime::now();
+        let collect = {
+            let shared = shared.clone();
+            move || collect(&shared, now)
+        };
         if tokio::task::spawn_blocking(collect).await.is_err() {
             return;
         }

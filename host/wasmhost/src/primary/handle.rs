@@ -77,6 +77,14 @@ struct Orders {
     retries: Mutex<()>,
 }
 
+impl Orders {
+    fn of_key(&self, key: &str) -> &Mutex<()> {
+        let mut hash = DefaultHasher::new();
+        key.hash(&mut hash);
+        &self.keys[hash.finish() as usize % KEY_STRIPES]
+    }
+}
+
 impl Handle {
     pub(super) fn new(
         calls: mpsc::Sender<super::driver::Input>,
@@ -98,12 +106,11 @@ impl Handle {
     /// Stores a job. It is durable when this returns. A key that was used before
     /// gives the job it was used for.
     pub async fn submit(&self, plan: JobPlan, key: Option<String>) -> Result<Reply, ApiRefusal> {
-        let mut _order = None;
+        let _order = match &key {
+            Some(key) => Some(self.orders.of_key(key).lock().await),
+            None => None,
+        };
         if let Some(key) = key.clone() {
-            let mut hash = DefaultHasher::new();
-            key.hash(&mut hash);
-            let stripe = hash.finish() as usize % KEY_STRIPES;
-            _order = Some(self.orders.keys[stripe].lock().await);
             // The core knows the keys of live jobs, the store those of all.
             let known = self.read(move |store| match store.job_by_key(&key)? {
                 Some(id) => Ok(Some((id, store.plan(id)?))),

@@ -14,6 +14,7 @@ mod sessions;
 pub use handle::{ApiRefusal, Change, Handle, Stopped};
 
 use self::driver::{Clock, Driver};
+use self::sessions::Sessions;
 use anyhow::Context as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -21,7 +22,6 @@ use std::sync::Arc;
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use wasmhost_core::primary::{Primary, PrimaryConfig};
 use wasmhost_core::record::Recovered;
 use wasmhost_link::{Authority, Listener};
@@ -52,11 +52,13 @@ struct Shared {
     term: u64,
     started: Timestamp,
     worker_address: String,
+    /// Everything ends once it is set.
+    stop: CancellationToken,
 }
 
 /// A primary that runs.
 pub struct Running {
-    driver: JoinHandle<anyhow::Result<()>>,
+    task: JoinHandle<anyhow::Result<()>>,
     stop: CancellationToken,
     _lock: open::Lock,
 }
@@ -64,7 +66,7 @@ pub struct Running {
 impl Running {
     /// Waits until the primary has ended by itself: always an error.
     pub async fn failed(&mut self) -> anyhow::Error {
-        match (&mut self.driver).await {
+        match (&mut self.task).await {
             Ok(Ok(())) => anyhow::anyhow!("the primary has ended"),
             Ok(Err(error)) => error,
             Err(error) => anyhow::anyhow!("the primary's loop failed: {error}"),
@@ -75,7 +77,7 @@ impl Running {
     /// queued, answers, closes the sessions.
     pub async fn shutdown(self) -> anyhow::Result<()> {
         self.stop.cancel();
-        self.driver.await.context("the primary's loop failed")?
+        self.task.await.context("the primary's loop failed")?
     }
 }
 
@@ -87,9 +89,11 @@ pub async fn start(options: PrimaryOptions) -> anyhow::Result<(Handle, Running)>
     let (calls, inputs) = mpsc::channel(PRIMARY_EVENTS);
     let changes = broadcast::Sender::new(CHANGES);
     let stop = CancellationToken::new();
-    let sessions = TaskTracker::new();
 
-    let gate = Arc::new(gate::Gate::new(calls.clone(), opened.store.clone()));
+    let gate = Arc::new(gate::Gate::new(
+        calls.clone(),
+        Arc::downgrade(&opened.store),
+    ));
     let uploads = Arc::new(gate::Uploads(opened.blobs.clone()));
     let listener = Listener::bind(options.listen, opened.authority.clone(), gate, uploads)
         .context("cannot listen for workers")?;
@@ -102,6 +106,7 @@ pub async fn start(options: PrimaryOptions) -> anyhow::Result<(Handle, Running)>
         term: opened.term,
         started: clock.now().wall,
         worker_address: options.advertise.unwrap_or_else(|| address.to_string()),
+        stop: stop.clone(),
     });
 
     let config = PrimaryConfig {
@@ -119,20 +124,18 @@ pub async fn start(options: PrimaryOptions) -> anyhow::Result<(Handle, Running)>
     };
     let core = Primary::new(config, shared.term, seed, clock.now(), recovered);
     let driver = Driver::new(core, clock, shared.clone(), changes.clone())?;
-    tokio::spawn(gc::run(shared.clone(), stop.clone()));
-    let accepting = sessions::accept(
-        listener,
-        shared.clone(),
-        calls.clone(),
-        sessions.clone(),
-        stop.clone(),
-    );
+    let collecting = tokio::spawn(gc::run(shared.clone()));
+    let sessions = Sessions::default();
+    let accepting = sessions::accept(listener, shared.clone(), calls.clone(), sessions.clone());
     let accepting = tokio::spawn(accepting);
     let ending = stop.clone();
-    let driver = tokio::spawn(async move {
-        driver.run(inputs, ending).await?;
-        sessions::end(accepting, &sessions).await;
-        Ok(())
+    let task = tokio::spawn(async move {
+        let result = driver.run(inputs).await;
+        // By itself the loop ends only on an error.
+        ending.cancel();
+        sessions::end(accepting, sessions).await;
+        collecting.await?;
+        result
     });
     tracing::info!(
         term = shared.term, cluster = shared.authority.cluster(), address = %address,
@@ -141,7 +144,7 @@ pub async fn start(options: PrimaryOptions) -> anyhow::Result<(Handle, Running)>
     Ok((
         Handle::new(calls, shared, changes),
         Running {
-            driver,
+            task,
             stop,
             _lock: opened.lock,
         },

@@ -9,7 +9,6 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use wasmhost_core::primary::SessionId;
 use wasmhost_link::{FrameReceiver, FrameSender, LinkError, LinkHandle, Listener, PrimaryLink};
@@ -51,35 +50,44 @@ impl Outbox {
     }
 }
 
-/// Takes workers in until `stop`; gives the listener back, so that it closes last.
+/// The tasks of sessions.
+#[derive(Clone, Default)]
+pub(super) struct Sessions {
+    readers: TaskTracker,
+    writers: TaskTracker,
+}
+
+/// Takes workers in until the primary stops; gives the listener back, so that it
+/// closes last.
 pub(super) async fn accept(
     mut listener: Listener,
     shared: Arc<Shared>,
     inputs: mpsc::Sender<Input>,
-    sessions: TaskTracker,
-    stop: CancellationToken,
+    sessions: Sessions,
 ) -> Listener {
     let mut last: SessionId = 0;
-    while let Some(Some(link)) = stop.run_until_cancelled(listener.accept()).await {
+    while let Some(Some(link)) = shared.stop.run_until_cancelled(listener.accept()).await {
         last += 1;
         serve(last, link, &shared, &inputs, &sessions);
     }
     listener
 }
 
-/// Lets the sessions send what is left, then closes all connections.
-pub(super) async fn end(accepting: JoinHandle<Listener>, sessions: &TaskTracker) {
-    sessions.close();
+/// Lets the sessions send what is left, closes all connections, and waits for
+/// everything of theirs to end.
+pub(super) async fn end(accepting: JoinHandle<Listener>, sessions: Sessions) {
+    let Sessions { readers, writers } = sessions;
+    writers.close();
     let left = Duration::from_millis(PRIMARY_SHUTDOWN_MS);
-    if timeout(left, sessions.wait()).await.is_err() {
-        tracing::warn!(
-            "{} workers did not read their last messages in time",
-            sessions.len()
-        );
+    if timeout(left, writers.wait()).await.is_err() {
+        let workers = writers.len();
+        tracing::warn!("{workers} workers did not read their last messages in time");
     }
     if let Ok(listener) = accepting.await {
         listener.close("the primary is shutting down").await;
     }
+    readers.close();
+    readers.wait().await;
 }
 
 fn serve(
@@ -87,16 +95,16 @@ fn serve(
     link: PrimaryLink,
     shared: &Arc<Shared>,
     inputs: &mpsc::Sender<Input>,
-    sessions: &TaskTracker,
+    sessions: &Sessions,
 ) {
     let (worker, remote) = (link.worker, link.remote);
     tracing::info!(%worker, %remote, session, "a worker connected");
     let (sender, receiver, link) = link.split();
     let (messages, queue) = mpsc::channel(SESSION_OUTBOX);
     let outbox = Outbox { messages, link };
-    sessions.spawn(write(sender, queue, shared.term));
+    sessions.writers.spawn(write(sender, queue, shared.term));
     let (shared, inputs) = (shared.clone(), inputs.clone());
-    tokio::spawn(async move {
+    sessions.readers.spawn(async move {
         if inputs
             .send(Input::Connected(session, worker, outbox))
             .await
