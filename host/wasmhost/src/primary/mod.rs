@@ -23,7 +23,6 @@ use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use wasmhost_core::primary::{Primary, PrimaryConfig};
-use wasmhost_core::record::Recovered;
 use wasmhost_link::{Authority, Listener};
 use wasmhost_proto::Timestamp;
 use wasmhost_proto::limits::{CHANGES, PRIMARY_EVENTS};
@@ -113,16 +112,9 @@ pub async fn start(options: PrimaryOptions) -> anyhow::Result<(Handle, Running)>
         lease_ms: options.lease_ms,
         cancel_grace_ms: options.cancel_grace_ms,
         recovery_grace_ms: options.lease_ms,
-        ..PrimaryConfig::default()
     };
     let seed = getrandom::u64().map_err(|e| anyhow::anyhow!("no randomness: {e}"))?;
-    let newest = shared.store.jobs(None, 1)?;
-    let recovered = Recovered {
-        last_job: newest.first().map(|job| job.id),
-        jobs: opened.jobs,
-        workers: opened.workers,
-    };
-    let core = Primary::new(config, shared.term, seed, clock.now(), recovered);
+    let core = Primary::new(config, shared.term, seed, clock.now(), opened.recovered);
     let driver = Driver::new(core, clock, shared.clone(), changes.clone())?;
     let collecting = tokio::spawn(gc::run(shared.clone()));
     let sessions = Sessions::default();

@@ -10,7 +10,7 @@ use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
-use wasmhost_core::record::{RecoveredJob, TokenRecord, WorkerRecord, Write};
+use wasmhost_core::record::{Recovered, TokenRecord, Write};
 use wasmhost_link::Authority;
 use wasmhost_proto::TokenId;
 use wasmhost_proto::api::TokenKind;
@@ -26,8 +26,7 @@ pub(super) struct Opened {
     pub(super) blobs: Arc<Blobs>,
     pub(super) authority: Arc<Authority>,
     pub(super) term: u64,
-    pub(super) jobs: Vec<RecoveredJob>,
-    pub(super) workers: Vec<WorkerRecord>,
+    pub(super) recovered: Recovered,
 }
 
 /// Opens the directory, or makes it, and takes the next term.
@@ -47,15 +46,18 @@ pub(super) fn open(dir: &Path) -> anyhow::Result<Opened> {
     let term = store.term()? + 1;
     store.commit(&[Write::Term(term)])?;
     client_token(dir, &store)?;
-    let (jobs, workers) = (store.recover()?, store.workers()?);
+    let recovered = Recovered {
+        last_job: store.jobs(None, 1)?.first().map(|job| job.id),
+        jobs: store.recover()?,
+        workers: store.workers()?,
+    };
     Ok(Opened {
         lock,
         store: Arc::new(store),
         blobs: Arc::new(blobs),
         authority: Arc::new(authority),
         term,
-        jobs,
-        workers,
+        recovered,
     })
 }
 
