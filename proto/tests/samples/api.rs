@@ -1,0 +1,207 @@
+//! What goes through the client API.
+
+use super::*;
+use std::collections::BTreeMap;
+use wasmhost_proto::api::*;
+use wasmhost_proto::module::{Manifest, ModuleKind};
+
+pub(crate) fn submit_request() -> SubmitRequest {
+    SubmitRequest {
+        definition: "[task]\nmodule = { crate = \"tasks/count\" }\n".into(),
+        modules: BTreeMap::from([("crate:tasks/count".into(), digest(0xa1))]),
+        files: BTreeMap::from([("a.md".into(), blob())]),
+        lists: BTreeMap::from([("files:[\"*.md\"]".into(), vec!["a.md".into()])]),
+        idempotency_key: Some("once".into()),
+    }
+}
+
+pub(crate) fn check_view() -> CheckView {
+    let node = |module| CheckNode {
+        name: "count".into(),
+        count: 3,
+        module,
+        limits: limits(),
+    };
+    CheckView {
+        name: "words".into(),
+        nodes: vec![node(Some(digest(0xa1))), node(None)],
+    }
+}
+
+pub(crate) fn job_view() -> JobView {
+    let counts = Counts {
+        total: 6,
+        waiting: 1,
+        running: 2,
+        succeeded: 1,
+        failed: 1,
+        cancelled: 1,
+    };
+    JobView {
+        id: job(),
+        name: "words".into(),
+        description: "how often".into(),
+        state: JobState::Failed,
+        priority: -1,
+        submitted: at(0),
+        started: Some(at(10)),
+        ended: Some(at(9_000)),
+        counts,
+        nodes: vec![NodeView {
+            name: "count".into(),
+            module: digest(0xa1),
+            array: true,
+            counts,
+            limits: limits(),
+        }],
+        failure: Some(JobFailure {
+            node: Some("count".into()),
+            index: 4,
+            failure: failure(),
+        }),
+        late_outcomes: 1,
+    }
+}
+
+pub(crate) fn task_view() -> TaskView {
+    TaskView {
+        job: job(),
+        node: "count".into(),
+        index: 3,
+        state: TaskState::Running,
+        waits_for: None,
+        attempts: vec![
+            AttemptView {
+                attempt: 2,
+                worker: Some(worker()),
+                worker_name: "host-1".into(),
+                started: Some(at(30)),
+                ended: None,
+                failure: None,
+                usage: None,
+                status: status(),
+                status_age_ms: Some(120),
+            },
+            AttemptView {
+                attempt: 1,
+                worker: None,
+                worker_name: String::new(),
+                started: Some(at(10)),
+                ended: Some(at(20)),
+                failure: Some(trap()),
+                usage: Some(UsageView {
+                    wall_ms: 10.0,
+                    cpu_ms: 7.5,
+                    peak_memory: 65_536,
+                }),
+                status: Default::default(),
+                status_age_ms: None,
+            },
+        ],
+        result: Some(ResultView {
+            len: 2,
+            digest: Some(digest(0xb2)),
+            text: Some("42".into()),
+        }),
+    }
+}
+
+pub(crate) fn job_status() -> JobStatus {
+    JobStatus {
+        at: at(40),
+        job: job_view(),
+        tasks: vec![task_view()],
+        tasks_left_out: 5,
+        workers: vec![WorkerFreshness {
+            worker: worker(),
+            name: "host-1".into(),
+            age_ms: 100,
+            running: 2,
+        }],
+    }
+}
+
+pub(crate) fn info() -> Info {
+    Info {
+        version: "0.1.0".into(),
+        cluster: "d0d0d0d0".into(),
+        term: 7,
+        started: at(0),
+        now: at(50),
+        worker_address: "127.0.0.1:7311".into(),
+        workers: 2,
+        slots: 16,
+        live_jobs: 1,
+        waiting_tasks: 90,
+        running_tasks: 10,
+    }
+}
+
+pub(crate) fn worker_view() -> WorkerView {
+    WorkerView {
+        id: worker(),
+        name: "host-1".into(),
+        state: WorkerState::Draining,
+        version: "0.1.0".into(),
+        slots: 8,
+        running: 3,
+        queued: 4,
+        completed: 1_000,
+        executors_lost: 1,
+        age_ms: Some(300),
+        status_interval_ms: 1_000,
+        connected: Some(at(1)),
+    }
+}
+
+pub(crate) fn module_view() -> ModuleView {
+    ModuleView {
+        digest: digest(0xa1),
+        len: 123_456,
+        kind: ModuleKind::CoreCommand,
+        names: vec!["count:0.1.0".into()],
+        pushed: at(0),
+        manifest: Manifest {
+            name: "count".into(),
+            version: "0.1.0".into(),
+            description: "Counts words.".into(),
+            input: Some(serde_json::json!({"type": "string"})),
+            output: None,
+            sdk: "wasmhost-guest 0.1.0".into(),
+        },
+        imports: vec!["wasi_snapshot_preview1.fd_write".into()],
+        exports: vec!["_start".into(), "memory".into()],
+    }
+}
+
+pub(crate) fn token_view() -> TokenView {
+    TokenView {
+        id: token(),
+        kind: TokenKind::Join,
+        name: "for host-1".into(),
+        created: at(0),
+        expires: Some(at(3_600_000)),
+        used: None,
+    }
+}
+
+pub(crate) fn problem() -> Problem {
+    Problem {
+        kind: "urn:wasmhost:definition_rejected".into(),
+        status: 422,
+        code: "definition_rejected".into(),
+        title: "the definition has a mistake".into(),
+        help: Some("mend it".into()),
+        errors: vec![Diagnostic {
+            code: "unknown-key".into(),
+            message: "unknown key `nmae` in [job]".into(),
+            help: Some("did you mean `name`?".into()),
+            span: Some(Span {
+                start: 6,
+                end: 10,
+                line: 2,
+                column: 1,
+            }),
+        }],
+    }
+}

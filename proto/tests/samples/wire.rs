@@ -1,0 +1,275 @@
+//! Messages between a primary and a worker.
+
+use super::*;
+use wasmhost_proto::input::{Input, Item};
+use wasmhost_proto::module::ModuleKind;
+use wasmhost_proto::wire::*;
+
+pub(crate) fn to_worker() -> Vec<Sample<ToWorker>> {
+    let run = |first, items| AssignRun {
+        job: job(),
+        node: 1,
+        lease: lease(1),
+        first,
+        items,
+    };
+    let node = |input| {
+        ToWorker::Prepare(Box::new(NodeSpec {
+            job: job(),
+            node: 1,
+            name: "count".into(),
+            count: 100,
+            module: digest(0xa1),
+            module_len: 123_456,
+            kind: ModuleKind::Command,
+            input,
+            args: vec!["-v".into(), "${item}".into()],
+            env: vec![("K".into(), "${index}".into())],
+            limits: limits(),
+        }))
+    };
+    let file = Item::File {
+        path: "a.md".into(),
+        blob: blob(),
+    };
+    vec![
+        (
+            "welcome",
+            ToWorker::Welcome {
+                worker: worker(),
+                lease_ms: 15_000,
+            },
+        ),
+        ("prepare", node(Input::Item)),
+        (
+            "prepare.template",
+            node(Input::Template("{\"n\":\"${item}\"}".into())),
+        ),
+        ("prepare.text", node(Input::Text("n = ${item}".into()))),
+        ("prepare.bytes", node(Input::Bytes(vec![0, 255, 16]))),
+        ("prepare.blob", node(Input::Blob(blob()))),
+        (
+            "assign",
+            ToWorker::Assign(vec![run(0, vec![RunItem::Null(())])]),
+        ),
+        (
+            "assign.range",
+            ToWorker::Assign(vec![
+                run(
+                    0,
+                    vec![RunItem::Number(0), RunItem::Number(23), RunItem::Number(24)],
+                ),
+                run(90, vec![RunItem::Number(-1), RunItem::Number(i64::MAX)]),
+            ]),
+        ),
+        (
+            "assign.items",
+            ToWorker::Assign(vec![run(
+                7,
+                vec![
+                    RunItem::Item(Item::Json("{\"k\":1}".into())),
+                    RunItem::Item(file),
+                ],
+            )]),
+        ),
+        ("ack", ToWorker::Ack { batch: 300 }),
+        (
+            "cancel",
+            ToWorker::Cancel {
+                attempts: vec![(task(1), lease(1)), (task(2), lease(3))],
+                grace_ms: 2_000,
+            },
+        ),
+        ("take_back", ToWorker::TakeBack { max: 16 }),
+        ("forget", ToWorker::Forget { job: job() }),
+        ("drain", ToWorker::Drain { on: true }),
+        ("poll", ToWorker::Poll),
+    ]
+}
+
+pub(crate) fn to_primary() -> Vec<Sample<ToPrimary>> {
+    let outcome = |index, end, report| AttemptOutcome {
+        task: task(index),
+        lease: lease(1),
+        started: Some(at(10)),
+        ended: at(1_510),
+        end,
+        usage: usage(),
+        report,
+    };
+    let module = |state| ToPrimary::Module {
+        digest: digest(0xa1),
+        state,
+    };
+    vec![
+        (
+            "register",
+            ToPrimary::Register(Box::new(Register {
+                name: "host-1".into(),
+                version: "0.1.0".into(),
+                slots: 8,
+                cpus: 4,
+                memory: 8 << 30,
+                term_seen: 6,
+                incarnation: u64::MAX,
+                held: vec![
+                    Held {
+                        task: task(1),
+                        lease: lease(1),
+                        started: Some(at(10)),
+                    },
+                    Held {
+                        task: task(2),
+                        lease: lease(2),
+                        started: None,
+                    },
+                ],
+            })),
+        ),
+        (
+            "request",
+            ToPrimary::Request(WorkRequest {
+                want: 16,
+                free_slots: 8,
+                status_interval_ms: 1_000,
+            }),
+        ),
+        (
+            "beat",
+            ToPrimary::Beat(Load {
+                running: 8,
+                queued: 16,
+                executors: 2,
+                executors_lost: 1,
+            }),
+        ),
+        (
+            "started",
+            ToPrimary::Started(vec![Started {
+                task: task(1),
+                lease: lease(1),
+                at: at(10),
+            }]),
+        ),
+        (
+            "status",
+            ToPrimary::Status(vec![
+                StatusReport {
+                    task: task(1),
+                    lease: lease(1),
+                    at: at(20),
+                    status: status(),
+                    log: "one line\n".into(),
+                },
+                StatusReport {
+                    task: task(2),
+                    lease: lease(1),
+                    at: at(21),
+                    status: Default::default(),
+                    log: String::new(),
+                },
+            ]),
+        ),
+        (
+            "outcomes",
+            ToPrimary::Outcomes {
+                batch: 3,
+                items: vec![
+                    outcome(1, End::Success(ResultData::Inline(b"42".to_vec())), None),
+                    outcome(2, End::Success(ResultData::Blob(blob())), None),
+                ],
+            },
+        ),
+        (
+            "outcomes.failures",
+            ToPrimary::Outcomes {
+                batch: 4,
+                items: vec![
+                    outcome(3, End::Failure(Box::new(trap()), None), None),
+                    outcome(
+                        4,
+                        End::Failure(Box::new(failure()), Some(ResultData::Inline(vec![]))),
+                        Some(Box::new(FinalReport {
+                            status: status(),
+                            log: "last words\n".into(),
+                        })),
+                    ),
+                ],
+            },
+        ),
+        ("released", ToPrimary::Released(vec![(task(5), lease(1))])),
+        ("module", module(ModuleState::Ready)),
+        ("module.fetching", module(ModuleState::Fetching)),
+        ("module.compiling", module(ModuleState::Compiling)),
+        (
+            "module.rejected",
+            module(ModuleState::Rejected("unknown import".into())),
+        ),
+        ("bye", ToPrimary::Bye),
+    ]
+}
+
+pub(crate) fn primary_frame() -> PrimaryFrame {
+    PrimaryFrame {
+        term: 7,
+        messages: vec![ToWorker::Poll, ToWorker::Ack { batch: 1 }],
+    }
+}
+
+pub(crate) fn worker_frame() -> WorkerFrame {
+    WorkerFrame {
+        messages: vec![ToPrimary::Bye],
+    }
+}
+
+pub(crate) fn stream_request() -> Vec<Sample<StreamRequest>> {
+    vec![
+        (
+            "fetch",
+            StreamRequest::Fetch {
+                digest: digest(0xb1),
+                offset: 4_000_000_000,
+            },
+        ),
+        ("push", StreamRequest::Push(blob())),
+        ("renew", StreamRequest::Renew),
+    ]
+}
+
+pub(crate) fn fetch_answer() -> Vec<Sample<FetchAnswer>> {
+    vec![
+        ("found", FetchAnswer::Found { len: 5_000_000_000 }),
+        ("missing", FetchAnswer::Missing),
+        ("refused", FetchAnswer::Refused("the disk failed".into())),
+    ]
+}
+
+pub(crate) fn push_answer() -> Vec<Sample<PushAnswer>> {
+    vec![
+        ("send", PushAnswer::Send),
+        ("stored", PushAnswer::Stored),
+        ("refused", PushAnswer::Refused("too large".into())),
+    ]
+}
+
+pub(crate) fn join_request() -> JoinRequest {
+    JoinRequest {
+        token: token(),
+        secret: vec![1, 2, 3, 250],
+        name: "host-1".into(),
+        request: vec![0x30, 0x00],
+    }
+}
+
+pub(crate) fn certificate_answer() -> Vec<Sample<CertificateAnswer>> {
+    vec![
+        (
+            "certificate",
+            CertificateAnswer::Certificate(vec![0x30, 0x01, 0xff]),
+        ),
+        (
+            "refused",
+            CertificateAnswer::Refused("the token was used".into()),
+        ),
+    ]
+}
