@@ -1,11 +1,13 @@
 //! The macros of `wasmhost-guest`: `#[task]` and `#[derive(Schema)]`. Use them
 //! through that crate; the code they write names nothing but `::wasmhost`.
 
+mod body;
 mod case;
 mod json;
 mod schema;
 mod serde_attrs;
 mod task;
+mod variants;
 
 use proc_macro::TokenStream;
 
