@@ -9,7 +9,7 @@ use std::path::Path;
 use std::{fs, io};
 use thiserror::Error;
 use wasmhost_proto::module::ModuleKind;
-use wasmparser::{Parser, Validator};
+use wasmtime::Module;
 
 /// Part of every cache key: raise it when what is written changes its meaning.
 const REVISION: u32 = 1;
@@ -48,10 +48,14 @@ pub fn compatibility() -> Result<String, SandboxError> {
 /// `out`, whole or not at all.
 pub fn compile(wasm: &[u8], kind: ModuleKind, out: &Path) -> Result<(), CompileError> {
     let engine = engine::engine(1)?;
-    validate(wasm, kind).map_err(CompileError::Rejected)?;
+    // Validation runs at hundreds of megabytes a second; compiling an invalid
+    // module may find out only after minutes. Components were validated when
+    // they were admitted: wasmtime offers it for modules alone.
     let code = match kind {
         ModuleKind::Task | ModuleKind::Command => engine.precompile_component(wasm),
-        ModuleKind::CoreCommand => engine.precompile_module(wasm),
+        ModuleKind::CoreCommand => {
+            Module::validate(&engine, wasm).and_then(|()| engine.precompile_module(wasm))
+        }
     };
     let code = code.map_err(|e| CompileError::Rejected(format!("cannot compile: {e:#}")))?;
     let temp = out.with_extension("tmp");
@@ -74,21 +78,6 @@ pub fn compile(wasm: &[u8], kind: ModuleKind, out: &Path) -> Result<(), CompileE
         let _ = fs::remove_file(&temp);
     }
     linked
-}
-
-/// Validation runs at hundreds of megabytes a second; compiling an invalid
-/// module would find out only after minutes.
-fn validate(wasm: &[u8], kind: ModuleKind) -> Result<(), String> {
-    let component = Parser::is_component(wasm);
-    match (kind, component) {
-        (ModuleKind::CoreCommand, true) => return Err("a component, not a core module".into()),
-        (ModuleKind::Task | ModuleKind::Command, false) => return Err("not a component".into()),
-        _ => {}
-    }
-    Validator::new_with_features(engine::features())
-        .validate_all(wasm)
-        .map(|_| ())
-        .map_err(|e| format!("invalid module: {e}"))
 }
 
 /// A hasher whose result does not depend on the standard library's version.

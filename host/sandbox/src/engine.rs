@@ -4,9 +4,9 @@
 use std::num::NonZeroUsize;
 use thiserror::Error;
 use wasmhost_proto::limits::MAX_MEMORY;
-use wasmparser::WasmFeatures;
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Strategy,
+    WasmFeatures,
 };
 
 /// The sandbox cannot be set up on this machine.
@@ -66,11 +66,6 @@ pub(crate) fn engine(slots: u32) -> Result<Engine, SandboxError> {
         slots,
         reason: format!("{e:#}"),
     })
-}
-
-/// The features that [`engine`] accepts.
-pub(crate) fn features() -> WasmFeatures {
-    FEATURES
 }
 
 fn config(slots: u32) -> Config {

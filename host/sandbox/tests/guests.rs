@@ -282,8 +282,8 @@ fn modules_that_cannot_start_are_refused() {
             ModuleKind::CoreCommand,
             "exceptions",
         ),
-        ("(module)", ModuleKind::Task, "not a component"),
-        ("(component)", ModuleKind::CoreCommand, "a component"),
+        ("(module)", ModuleKind::Task, "component"),
+        ("(component)", ModuleKind::CoreCommand, "component"),
         ("(component)", ModuleKind::Task, "run"),
         ("(component)", ModuleKind::Command, "wasi:cli/run"),
         (

@@ -3,7 +3,8 @@
 
 use super::ipc::Receiver;
 use super::output::{Gather, GatherError, OutputData};
-use super::pool::{PoolEnd, PoolEvent, Shared};
+use super::places::Shared;
+use super::pool::{PoolEnd, PoolEvent};
 use std::collections::HashMap;
 use tokio::net::unix::OwnedReadHalf;
 use wasmhost_proto::executor::{Ended, FromExecutor, RunId};

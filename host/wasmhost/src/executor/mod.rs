@@ -11,6 +11,7 @@ mod hear;
 mod ipc;
 mod launch;
 mod output;
+mod places;
 mod pool;
 mod process;
 mod seat;

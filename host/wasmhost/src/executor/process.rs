@@ -110,7 +110,9 @@ pub(super) fn close_inherited() -> io::Result<()> {
     let open: Vec<i32> = std::fs::read_dir("/proc/self/fd")?
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .collect();
-    for fd in open.into_iter().filter(|fd| *fd > 2) {
+    // The folder's own descriptor is among them, and closed by now.
+    let still = |fd: &i32| std::fs::symlink_metadata(format!("/proc/self/fd/{fd}")).is_ok();
+    for fd in open.into_iter().filter(|fd| *fd > 2 && still(fd)) {
         // SAFETY: this process has just begun and runs one thread; nothing in
         // it owns a descriptor yet besides the standard streams.
         unsafe { rustix::io::close(fd) };

@@ -4,7 +4,8 @@
 use super::hear::hear;
 use super::ipc::Receiver;
 use super::launch::{Launch, Launched};
-use super::pool::{Placed, PoolEnd, PoolEvent, Shared};
+use super::places::{Placed, Shared};
+use super::pool::{PoolEnd, PoolEvent};
 use super::tell;
 use std::sync::Arc;
 use std::time::Duration;

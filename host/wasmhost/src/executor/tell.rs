@@ -2,7 +2,8 @@
 //! in pieces between other messages so that a kill never waits for an input.
 
 use super::ipc::Sender;
-use super::pool::{PoolEnd, PoolEvent, Shared};
+use super::places::Shared;
+use super::pool::{PoolEnd, PoolEvent};
 use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
