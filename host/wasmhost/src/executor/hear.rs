@@ -6,6 +6,7 @@ use super::output::{Gather, GatherError, OutputData};
 use super::places::Shared;
 use super::pool::{PoolEnd, PoolEvent};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use tokio::net::unix::OwnedReadHalf;
 use wasmhost_proto::executor::{Ended, FromExecutor, RunId};
 use wasmhost_proto::limits::{
@@ -136,17 +137,18 @@ async fn push(
     bytes: &[u8],
     outputs: &mut Outputs,
 ) -> Result<(), Violation> {
-    if !outputs.contains_key(&run) {
-        let state = shared.lock();
-        let Some(placed) = state.seats[seat].runs.get(&run) else {
-            return Err(Violation(format!("run {run} is none of its own")));
-        };
-        let gather = Gather::new(placed.output.clone(), placed.limits.output);
-        outputs.insert(run, Some(gather));
-    }
-    let Some(Some(gather)) = outputs.get_mut(&run) else {
-        return Ok(());
+    let gather = match outputs.entry(run) {
+        Entry::Occupied(known) => known.into_mut(),
+        Entry::Vacant(new) => {
+            let state = shared.lock();
+            let Some(placed) = state.seats[seat].runs.get(&run) else {
+                return Err(Violation(format!("run {run} is none of its own")));
+            };
+            let (path, max) = (placed.output.clone(), placed.limits.output);
+            new.insert(Some(Gather::new(path, max)))
+        }
     };
+    let Some(gather) = gather else { return Ok(()) };
     match gather.push(bytes).await {
         Ok(()) => Ok(()),
         Err(GatherError::TooLong) => Err(Violation(format!("run {run} has too long an output"))),
