@@ -17,11 +17,11 @@ use wasmhost_store::{Blobs, Store, StoreError, blobs_of_plan};
 /// The primary is going down, or is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the primary is shutting down")]
-pub struct Stopped;
+pub(crate) struct Stopped;
 
 /// Why a request came to nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ApiRefusal {
+pub(crate) enum ApiRefusal {
     /// The primary's decision.
     Refused(Refusal),
     /// There is no primary to decide.
@@ -36,7 +36,7 @@ impl From<Stopped> for ApiRefusal {
 
 /// Something has changed: look again. A receiver that lags has to look at everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
+pub(crate) enum Change {
     /// A live job.
     Job(JobId),
     /// A job has ended; its records are in the store.
@@ -48,12 +48,15 @@ pub enum Change {
 /// The reply to a request.
 pub(super) type Answer = oneshot::Sender<Result<Reply, Refusal>>;
 
+/// A look at the core, which sends what it saw to whoever asked.
+type Look = Box<dyn FnOnce(&Primary, Now) + Send>;
+
 /// What a handle asks of the loop.
 pub(super) enum Call {
     /// An event for the core, numbered by the loop, and who waits for its reply.
     Request(Box<dyn FnOnce(RequestId) -> Event + Send>, Answer),
     /// A look at the core.
-    Ask(Box<dyn FnOnce(&Primary, Now) + Send>),
+    Ask(Look),
     /// Records that are no business of the core's.
     Write(Vec<Write>, oneshot::Sender<()>),
 }
@@ -63,7 +66,7 @@ const KEY_STRIPES: usize = 64;
 
 /// The primary, as the API and the command line see it.
 #[derive(Clone)]
-pub struct Handle {
+pub(crate) struct Handle {
     calls: mpsc::Sender<super::driver::Input>,
     shared: Arc<Shared>,
     changes: broadcast::Sender<Change>,
@@ -105,7 +108,11 @@ impl Handle {
 
     /// Stores a job. It is durable when this returns. A key that was used before
     /// gives the job it was used for.
-    pub async fn submit(&self, plan: JobPlan, key: Option<String>) -> Result<Reply, ApiRefusal> {
+    pub(crate) async fn submit(
+        &self,
+        plan: JobPlan,
+        key: Option<String>,
+    ) -> Result<Reply, ApiRefusal> {
         let _order = match &key {
             Some(key) => Some(self.orders.of_key(key).lock().await),
             None => None,
@@ -151,7 +158,11 @@ impl Handle {
 
     /// Cancels a live job. The wish is durable when this returns; the job may
     /// still be stopping.
-    pub async fn cancel(&self, job: JobId, grace_ms: Option<u64>) -> Result<Reply, ApiRefusal> {
+    pub(crate) async fn cancel(
+        &self,
+        job: JobId,
+        grace_ms: Option<u64>,
+    ) -> Result<Reply, ApiRefusal> {
         self.request(move |request| Event::Cancel {
             request,
             job,
@@ -161,7 +172,7 @@ impl Handle {
     }
 
     /// Runs the failed and cancelled tasks of an ended job again.
-    pub async fn retry(&self, job: JobId) -> Result<Reply, ApiRefusal> {
+    pub(crate) async fn retry(&self, job: JobId) -> Result<Reply, ApiRefusal> {
         let _order = self.orders.retries.lock().await;
         match self.read(move |store| store.recover_job(job)).await? {
             Some(job) => {
@@ -174,7 +185,7 @@ impl Handle {
     }
 
     /// Drains a worker, or takes it back.
-    pub async fn drain(&self, worker: WorkerId, on: bool) -> Result<Reply, ApiRefusal> {
+    pub(crate) async fn drain(&self, worker: WorkerId, on: bool) -> Result<Reply, ApiRefusal> {
         self.request(move |request| Event::Drain {
             request,
             worker,
@@ -184,7 +195,7 @@ impl Handle {
     }
 
     /// Looks at the core, on its own loop: `look` must be short.
-    pub async fn ask<T: Send + 'static>(
+    pub(crate) async fn ask<T: Send + 'static>(
         &self,
         look: impl FnOnce(&Primary, Now) -> T + Send + 'static,
     ) -> Result<T, Stopped> {
@@ -199,50 +210,50 @@ impl Handle {
 
     /// Commits records that are no business of the core's: modules and tokens.
     /// They are durable when this returns.
-    pub async fn write(&self, writes: Vec<Write>) -> Result<(), Stopped> {
+    pub(crate) async fn write(&self, writes: Vec<Write>) -> Result<(), Stopped> {
         let (done, durable) = oneshot::channel();
         self.call(Call::Write(writes, done)).await?;
         durable.await.map_err(|_| Stopped)
     }
 
     /// The records, to read. Reads block: make them on a thread that may.
-    pub fn store(&self) -> &Arc<dyn Store> {
+    pub(crate) fn store(&self) -> &Arc<dyn Store> {
         &self.shared.store
     }
 
     /// The large contents. Whoever is about to commit a record that names one
     /// that it has not just made calls [`Blobs::keep`] first; submitting does so.
-    pub fn blobs(&self) -> &Arc<Blobs> {
+    pub(crate) fn blobs(&self) -> &Arc<Blobs> {
         &self.shared.blobs
     }
 
     /// The cluster's authority.
-    pub fn authority(&self) -> &Arc<Authority> {
+    pub(crate) fn authority(&self) -> &Arc<Authority> {
         &self.shared.authority
     }
 
     /// Tells of changes from now on.
-    pub fn changes(&self) -> broadcast::Receiver<Change> {
+    pub(crate) fn changes(&self) -> broadcast::Receiver<Change> {
         self.changes.subscribe()
     }
 
     /// This primary's term.
-    pub fn term(&self) -> u64 {
+    pub(crate) fn term(&self) -> u64 {
         self.shared.term
     }
 
     /// Since when it serves.
-    pub fn started(&self) -> Timestamp {
+    pub(crate) fn started(&self) -> Timestamp {
         self.shared.started
     }
 
     /// Where workers connect, UDP.
-    pub fn worker_address(&self) -> String {
+    pub(crate) fn worker_address(&self) -> String {
         self.shared.worker_address.clone()
     }
 
     /// The cluster's short name.
-    pub fn cluster(&self) -> String {
+    pub(crate) fn cluster(&self) -> String {
         self.shared.authority.cluster()
     }
 

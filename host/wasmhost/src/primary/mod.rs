@@ -11,7 +11,7 @@ mod handle;
 mod open;
 mod sessions;
 
-pub use handle::{ApiRefusal, Change, Handle, Stopped};
+pub(crate) use handle::{ApiRefusal, Change, Handle, Stopped};
 
 use self::driver::{Clock, Driver};
 use self::sessions::Sessions;
@@ -30,17 +30,17 @@ use wasmhost_store::{Blobs, Store, StoreError};
 
 /// How a primary runs.
 #[derive(Debug, Clone)]
-pub struct PrimaryOptions {
+pub(crate) struct PrimaryOptions {
     /// Everything it keeps; made when it is not there. One primary at a time.
-    pub data_dir: PathBuf,
+    pub(crate) data_dir: PathBuf,
     /// Where workers connect, UDP. Port 0 takes a free one.
-    pub listen: SocketAddr,
+    pub(crate) listen: SocketAddr,
     /// The address to tell workers when it is not the one of `listen`.
-    pub advertise: Option<String>,
+    pub(crate) advertise: Option<String>,
     /// How long a silent worker keeps its leases, milliseconds.
-    pub lease_ms: u64,
+    pub(crate) lease_ms: u64,
     /// From a cancelled attempt's flag to its kill, milliseconds.
-    pub cancel_grace_ms: u64,
+    pub(crate) cancel_grace_ms: u64,
 }
 
 /// What the parts of one primary share.
@@ -56,7 +56,7 @@ struct Shared {
 }
 
 /// A primary that runs.
-pub struct Running {
+pub(crate) struct Running {
     task: JoinHandle<anyhow::Result<()>>,
     stop: CancellationToken,
     _lock: open::Lock,
@@ -64,7 +64,7 @@ pub struct Running {
 
 impl Running {
     /// Waits until the primary has ended by itself: always an error.
-    pub async fn failed(&mut self) -> anyhow::Error {
+    pub(crate) async fn failed(&mut self) -> anyhow::Error {
         match (&mut self.task).await {
             Ok(Ok(())) => anyhow::anyhow!("the primary has ended"),
             Ok(Err(error)) => error,
@@ -74,7 +74,7 @@ impl Running {
 
     /// Ends in order: takes no new calls and connections, commits what is
     /// queued, answers, closes the sessions.
-    pub async fn shutdown(self) -> anyhow::Result<()> {
+    pub(crate) async fn shutdown(self) -> anyhow::Result<()> {
         self.stop.cancel();
         self.task.await.context("the primary's loop failed")?
     }
@@ -82,7 +82,7 @@ impl Running {
 
 /// Opens the data directory, takes its jobs over under a new term, and serves
 /// workers. Durable state is only touched once the directory's lock is held.
-pub async fn start(options: PrimaryOptions) -> anyhow::Result<(Handle, Running)> {
+pub(crate) async fn start(options: PrimaryOptions) -> anyhow::Result<(Handle, Running)> {
     let dir = options.data_dir.clone();
     let opened = tokio::task::spawn_blocking(move || open::open(&dir)).await??;
     let (calls, inputs) = mpsc::channel(PRIMARY_EVENTS);

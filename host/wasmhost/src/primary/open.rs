@@ -17,7 +17,9 @@ use wasmhost_proto::api::TokenKind;
 use wasmhost_store::{Blobs, RedbStore, Store};
 
 /// Keeps a second primary out of the data directory while it lives.
-pub(super) struct Lock(#[expect(dead_code, reason = "held, never read")] File);
+pub(super) struct Lock {
+    _file: File,
+}
 
 /// Everything a primary starts with.
 pub(super) struct Opened {
@@ -66,7 +68,7 @@ fn lock(dir: &Path) -> anyhow::Result<Lock> {
     let file = File::options().create(true).append(true).open(&path);
     let file = file.with_context(|| format!("cannot open {}", path.display()))?;
     match file.try_lock() {
-        Ok(()) => Ok(Lock(file)),
+        Ok(()) => Ok(Lock { _file: file }),
         Err(TryLockError::WouldBlock) => bail!(
             "another primary runs in the data directory {}; \
              stop it, or give this one another --data-dir",
