@@ -5,10 +5,8 @@ use super::persist::After;
 use super::timers::Timer;
 use super::{Effect, Primary, Refusal, Reply, RequestId};
 use crate::clock::{Mono, Now};
-use crate::record::{
-    FailedAttempts, JobFailureRecord, JobRecord, RecordedEnd, RecoveredJob, Write,
-};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::record::{JobRecord, RecoveredJob, Write};
+use std::collections::BTreeSet;
 use wasmhost_proto::api::{Counts, JobState};
 use wasmhost_proto::limits::MAX_LIVE_JOBS;
 use wasmhost_proto::outcome::{Failure, FailureKind};
@@ -57,7 +55,7 @@ impl Job {
     }
 
     /// The job as its records tell it, nothing of it leased.
-    fn recover(recovered: RecoveredJob) -> Job {
+    pub(super) fn recover(recovered: RecoveredJob) -> Job {
         let mut job = Job::new(Box::new(recovered.plan), recovered.record);
         for (node, index, failed) in recovered.failed_attempts {
             if let Some(node) = job.nodes.get_mut(usize::from(node)) {
@@ -169,7 +167,7 @@ impl Primary {
         self.last_job
     }
 
-    fn insert(&mut self, now: Now, mut job: Job) {
+    pub(super) fn insert(&mut self, now: Now, mut job: Job) {
         let id = job.record.id;
         let spent = now.wall.since(job.record.submitted);
         let due = |limit: Option<u64>| limit.map(|ms| now.mono.after(ms.saturating_sub(spent)));
@@ -203,88 +201,6 @@ impl Primary {
             true => self.stop(now, id, None),
             false => self.advance(id),
         }
-    }
-
-    pub(super) fn cancel(&mut self, now: Now, request: RequestId, id: JobId, grace: Option<u64>) {
-        let Some(job) = self
-            .jobs
-            .get_mut(&id)
-            .filter(|job| !job.record.state.is_final())
-        else {
-            return self.reply(request, Err(Refusal::NoSuchJob(id)));
-        };
-        // A job that is stopping because it failed stays a failed job.
-        if job.record.state != JobState::Stopping {
-            job.record.cancelled = true;
-        }
-        self.stop(now, id, grace);
-        let reply = Ok(Reply::Job { id, created: false });
-        self.persist.after(After::Reply(request, reply));
-    }
-
-    /// Runs what failed or was cancelled in an ended job again, and all nodes after it.
-    pub(super) fn retry(&mut self, now: Now, request: RequestId, mut ended_job: RecoveredJob) {
-        let id = ended_job.record.id;
-        if self.jobs.contains_key(&id) || !ended_job.record.state.is_final() {
-            return self.reply(request, Err(Refusal::NotEnded(id)));
-        }
-        if self.jobs.len() >= MAX_LIVE_JOBS {
-            return self.reply(request, Err(Refusal::Full(MAX_LIVE_JOBS)));
-        }
-        let again = nodes_to_repeat(&ended_job);
-        if again.is_empty() {
-            return self.reply(request, Err(Refusal::NothingToRetry(id)));
-        }
-        let repeated = |node: NodeIndex, end| match again.get(&node) {
-            Some(Repeat::All) => true,
-            Some(Repeat::Unsuccessful) => end != RecordedEnd::Succeeded,
-            None => false,
-        };
-        let retries = ended_job.record.retries + 1;
-        let mut attempts: BTreeMap<(NodeIndex, u32), FailedAttempts> = BTreeMap::new();
-        for (node, index, failed) in &ended_job.failed_attempts {
-            let last = failed.last;
-            attempts.insert(
-                (*node, *index),
-                FailedAttempts {
-                    last,
-                    ..Default::default()
-                },
-            );
-        }
-        let taken_back = ended_job
-            .ended
-            .extract_if(.., |(n, _, end)| repeated(*n, *end));
-        for (node, index, end) in taken_back {
-            let task = TaskId {
-                job: id,
-                node,
-                index,
-            };
-            self.persist.write(Write::RemoveOutcome(task));
-            if end == RecordedEnd::Succeeded {
-                // Beyond the numbers of its successes, of which each round had one at most.
-                attempts.entry((node, index)).or_default().last += retries;
-            }
-        }
-        let attempts = attempts
-            .into_iter()
-            .map(|((node, index), f)| (node, index, f));
-        ended_job.failed_attempts = attempts.collect();
-        let record = &mut ended_job.record;
-        record
-            .gathered
-            .retain(|(node, _)| !again.contains_key(node));
-        record.state = JobState::Queued;
-        record.retries = retries;
-        // Its time limits begin anew.
-        record.submitted = now.wall;
-        (record.started, record.ended, record.failure) = (None, None, None);
-        record.cancelled = false;
-        self.insert(now, Job::recover(ended_job));
-        self.persist.job(id);
-        let reply = Ok(Reply::Job { id, created: false });
-        self.persist.after(After::Reply(request, reply));
     }
 
     /// Lets nodes go whose predecessors' ends are durable.
@@ -355,66 +271,6 @@ impl Primary {
         }
     }
 
-    pub(super) fn expire(&mut self, now: Now, id: JobId, limit: Timer) {
-        let Some(job) = self.jobs.get(&id).filter(|job| !job.is_stopping()) else {
-            return;
-        };
-        let message = match limit {
-            Timer::QueueLimit(_) if job.record.started.is_some() => return,
-            Timer::QueueLimit(_) => format!(
-                "no task of it was started within {} ms of its submission",
-                job.plan.queue_ms.unwrap_or_default()
-            ),
-            _ => format!(
-                "it had not ended {} ms after its submission",
-                job.plan.total_ms.unwrap_or_default()
-            ),
-        };
-        self.fail(now, id, None, Failure::new(FailureKind::Expired, message));
-    }
-
-    /// Fails a whole job.
-    fn fail(&mut self, now: Now, id: JobId, task: Option<TaskId>, failure: Failure) {
-        if let Some(job) = self.jobs.get_mut(&id) {
-            job.record
-                .failure
-                .get_or_insert(JobFailureRecord { task, failure });
-            self.stop(now, id, None);
-        }
-    }
-
-    /// Ends a job before its time: what waits is dropped, what is leased is cancelled.
-    pub(super) fn stop(&mut self, now: Now, id: JobId, grace: Option<u64>) {
-        let grace_ms = grace.unwrap_or(self.config.cancel_grace_ms);
-        let Some(job) = self
-            .jobs
-            .get_mut(&id)
-            .filter(|job| !job.record.state.is_final())
-        else {
-            return;
-        };
-        job.record.state = JobState::Stopping;
-        for index in 0..job.nodes.len() as NodeIndex {
-            let node = &mut job.nodes[usize::from(index)];
-            let dropped = node.unleased();
-            for (task, backoff) in std::mem::take(&mut node.backing_off) {
-                let task = TaskId {
-                    job: id,
-                    node: index,
-                    index: task,
-                };
-                self.timers.clear(backoff.due, Timer::Retry(task));
-            }
-            node.waiting = Default::default();
-            // One record each would be millions: the counts say it.
-            job.count(index, |c| c.cancelled += dropped);
-            self.open_tasks -= dropped;
-        }
-        self.touched.insert(id);
-        self.persist.job(id);
-        self.cancel_leases(now, id, grace_ms);
-    }
-
     /// Puts touched jobs into their right state and place.
     pub(super) fn settle(&mut self, now: Now) {
         for id in std::mem::take(&mut self.touched) {
@@ -469,31 +325,4 @@ impl Primary {
         self.jobs_changed.remove(&id);
         self.effects.push_back(Effect::JobEnded(id));
     }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Repeat {
-    /// What did not succeed.
-    Unsuccessful,
-    /// All of it: what it came after is repeated.
-    All,
-}
-
-/// The nodes that a retry touches. A node comes after all that it waits for.
-fn nodes_to_repeat(job: &RecoveredJob) -> BTreeMap<NodeIndex, Repeat> {
-    let mut again = BTreeMap::new();
-    let mut succeeded = vec![0u64; job.plan.nodes.len()];
-    for (node, _, end) in &job.ended {
-        if let Some(n) = succeeded.get_mut(usize::from(*node)) {
-            *n += u64::from(*end == RecordedEnd::Succeeded);
-        }
-    }
-    for (n, (plan, succeeded)) in job.plan.nodes.iter().zip(succeeded).enumerate() {
-        if plan.after.iter().any(|before| again.contains_key(before)) {
-            again.insert(n as NodeIndex, Repeat::All);
-        } else if succeeded < u64::from(plan.array.count()) {
-            again.insert(n as NodeIndex, Repeat::Unsuccessful);
-        }
-    }
-    again
 }

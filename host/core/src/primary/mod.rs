@@ -2,18 +2,25 @@
 //!
 //! Cut by table: `jobs` and their `nodes`, the `queue` of what can be handed out,
 //! `workers`, the `leases` between them, `timers`, and `persist` for what is on its
-//! way to the store. `dispatch` hands out, `view` answers, `check` holds what must
-//! always be true. Reads no clock and does no IO.
+//! way to the store. `dispatch` hands out, `outcomes` takes in, `liveness` and
+//! `reconcile` deal with workers that fall silent and come back, `stop` and `retry`
+//! with jobs out of turn. `view` and `waits` answer; `check` holds what must always
+//! be true. Reads no clock and does no IO.
 
 mod check;
 mod dispatch;
 mod event;
 mod jobs;
 mod leases;
+mod liveness;
 mod nodes;
+mod outcomes;
 mod persist;
 mod queue;
 mod ranges;
+mod reconcile;
+mod retry;
+mod stop;
 mod timers;
 pub mod view;
 mod waits;

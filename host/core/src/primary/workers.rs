@@ -1,7 +1,6 @@
-//! Workers: sessions, registration, liveness, drain.
+//! Workers: sessions, registration, drain.
 
 use super::persist::After;
-use super::timers::Timer;
 use super::{Effect, Primary, Refusal, Reply, RequestId, SessionId};
 use crate::clock::{Mono, Now};
 use crate::record::{WorkerRecord, Write};
@@ -58,9 +57,9 @@ pub(super) struct Worker {
     pub(super) prepared: BTreeSet<(JobId, NodeIndex)>,
     pub(super) modules: BTreeMap<Digest, ModuleState>,
     /// Whether its record says that it is connected.
-    recorded: bool,
+    pub(super) recorded: bool,
     /// Whether its timer is set.
-    watched: bool,
+    pub(super) watched: bool,
 }
 
 const NO_REQUEST: WorkRequest = WorkRequest {
@@ -113,7 +112,7 @@ impl Worker {
         (self.leases.len() as u32).saturating_sub(self.slots.max(self.running))
     }
 
-    fn suspect_after_ms(&self) -> u64 {
+    pub(super) fn suspect_after_ms(&self) -> u64 {
         SUSPECT_AFTER_INTERVALS * self.request.status_interval_ms
     }
 
@@ -129,7 +128,7 @@ impl Worker {
         self.modules.clear();
     }
 
-    fn record(&mut self, id: WorkerId, connected: bool, now: Now) -> Write {
+    pub(super) fn record(&mut self, id: WorkerId, connected: bool, now: Now) -> Write {
         self.recorded = connected;
         Write::Worker(WorkerRecord {
             id,
@@ -337,79 +336,5 @@ impl Primary {
         self.workers_changed.insert(id);
         self.persist
             .after(After::Reply(request, Ok(Reply::Worker(id))));
-    }
-
-    /// Sets the worker's timer unless it is set.
-    pub(super) fn watch(&mut self, now: Now, id: WorkerId) {
-        let Some(worker) = self.workers.get_mut(&id).filter(|w| !w.watched) else {
-            return;
-        };
-        let Some(heard) = worker.heard else { return };
-        if worker.session.is_none() && !worker.recorded {
-            return;
-        }
-        let mut at = heard.after(self.config.lease_ms);
-        if worker.registered().is_some() && !worker.suspect {
-            at = at.min(heard.after(worker.suspect_after_ms()));
-        }
-        // Attempts that overrun are looked for twice per lease.
-        at = at.min(now.mono.after(self.config.lease_ms / 2));
-        worker.watched = true;
-        self.timers
-            .set(at.max(now.mono.after(1)), Timer::Worker(id));
-    }
-
-    /// The worker's timer came.
-    pub(super) fn look_at(&mut self, now: Now, id: WorkerId) {
-        let Some(worker) = self.workers.get_mut(&id) else {
-            return;
-        };
-        worker.watched = false;
-        let silent_ms = worker.heard.map_or(0, |heard| now.mono.since(heard));
-        if silent_ms >= self.config.lease_ms {
-            return self.lose(now, id, silent_ms);
-        }
-        if worker.registered().is_some() && silent_ms >= worker.suspect_after_ms() {
-            worker.suspect = true;
-            self.hungry.remove(&id);
-            self.workers_changed.insert(id);
-        }
-        self.stop_overruns(now, id);
-        self.watch(now, id);
-    }
-
-    /// A worker was silent for a whole lease: what it held is lost.
-    fn lose(&mut self, now: Now, id: WorkerId, silent_ms: u64) {
-        let Some(worker) = self.workers.get_mut(&id) else {
-            return;
-        };
-        let why = format!("worker '{}' was not heard for {silent_ms} ms", worker.name);
-        let session = worker.session;
-        self.persist.write(worker.record(id, false, now));
-        if let Some(session) = session {
-            self.close(session.id, why.clone());
-        }
-        self.lose_leases(now, id, &why, |_| true);
-        self.workers_changed.insert(id);
-    }
-
-    /// The wait for workers from before the restart is over.
-    pub(super) fn end_recovery(&mut self) {
-        self.awaited.clear();
-        for (id, job) in &mut self.jobs {
-            if std::mem::take(&mut job.held) {
-                self.touched.insert(*id);
-            }
-        }
-    }
-
-    /// Workers that did not come back in time are gone.
-    pub(super) fn recovery_over(&mut self, now: Now) {
-        for id in std::mem::take(&mut self.awaited) {
-            if let Some(worker) = self.workers.get_mut(&id) {
-                self.persist.write(worker.record(id, false, now));
-            }
-        }
-        self.end_recovery();
     }
 }

@@ -9,6 +9,8 @@
 mod disk;
 mod faults;
 mod jobs;
+mod network;
+mod primary;
 mod rng;
 mod witness;
 mod worker;

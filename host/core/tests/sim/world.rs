@@ -1,12 +1,13 @@
 //! Time, the network, and the primary's side of the cluster.
 
 use crate::disk::Disk;
+use crate::network::Wire;
 use crate::rng::Rng;
 use crate::witness::{Seen, Witness};
 use crate::worker::SimWorker;
 use std::collections::{BTreeMap, BTreeSet};
 use wasmhost_core::clock::{Mono, Now};
-use wasmhost_core::primary::{Effect, Event, Primary, PrimaryConfig, Refusal, Reply};
+use wasmhost_core::primary::{Event, Primary, PrimaryConfig};
 use wasmhost_proto::input::BlobRef;
 use wasmhost_proto::wire::{ToPrimary, ToWorker};
 use wasmhost_proto::{Digest, JobId, Lease, NodeIndex, TaskId, Timestamp, WorkerId};
@@ -87,17 +88,6 @@ pub(crate) enum RunStep {
     Ended,
 }
 
-/// One connection. Each direction keeps its order.
-#[derive(Clone, Debug)]
-pub(crate) struct Wire {
-    pub worker: WorkerId,
-    pub worker_process: u64,
-    pub primary_process: u64,
-    /// Both ends may send; a cut wire delivers what was under way, or not.
-    pub up: bool,
-    last: [u64; 2],
-}
-
 /// What a client asked for.
 #[derive(Clone, Debug)]
 pub(crate) enum Asked {
@@ -115,10 +105,12 @@ pub(crate) struct World {
     pub disk: Disk,
     pub primary: Option<Primary>,
     pub primary_process: u64,
-    config: PrimaryConfig,
+    pub config: PrimaryConfig,
+    /// A commit takes up to this long.
+    pub commit_ms: u64,
     pub workers: BTreeMap<WorkerId, SimWorker>,
     pub wires: BTreeMap<u64, Wire>,
-    last_wire: u64,
+    pub last_wire: u64,
     pub asked: BTreeMap<u64, Asked>,
     pub last_request: u64,
     pub witness: Witness,
@@ -136,6 +128,7 @@ pub(crate) fn run(seed: u64, trace: bool) -> Seen {
         recovery_grace_ms: rng.range(100, 3_000),
     };
     let count = rng.range(1, 6);
+    let commit_ms = rng.pick(&[1, 20, 200]);
     let mut world = World {
         now: 0,
         rng,
@@ -145,6 +138,7 @@ pub(crate) fn run(seed: u64, trace: bool) -> Seen {
         primary: None,
         primary_process: 0,
         config,
+        commit_ms,
         workers: BTreeMap::new(),
         wires: BTreeMap::new(),
         last_wire: 0,
@@ -317,202 +311,5 @@ impl World {
             Item::StartPrimary => self.start_primary(),
             other => self.happen_to_worker(other),
         }
-    }
-
-    pub(crate) fn start_primary(&mut self) {
-        if self.primary.is_some() {
-            return;
-        }
-        self.primary_process += 1;
-        self.log(|| format!("primary {} starts", self.primary_process));
-        let seed = self.rng.next();
-        let term = self.primary_process;
-        let primary = Primary::new(self.config, term, seed, self.clock(), self.disk.recover());
-        self.primary = Some(primary);
-        self.drain_primary();
-    }
-
-    pub(crate) fn primary_event(&mut self, event: Event) {
-        let now = self.clock();
-        if let Some(primary) = &mut self.primary {
-            primary.handle(now, event);
-            if let Err(why) = primary.check() {
-                panic!("at {}: {why}", self.now);
-            }
-            self.drain_primary();
-        }
-    }
-
-    fn drain_primary(&mut self) {
-        let mut frames: Vec<(u64, Vec<ToWorker>)> = Vec::new();
-        while let Some(effect) = self.primary.as_mut().and_then(Primary::poll_effect) {
-            match effect {
-                Effect::Send { session, message } => {
-                    self.inspect(session, &message);
-                    match frames.last_mut().filter(|(last, _)| *last == session) {
-                        Some((_, messages)) => messages.push(message),
-                        None => frames.push((session, vec![message])),
-                    }
-                }
-                Effect::Close { session, reason } => {
-                    self.log(|| format!("primary closes {session}: {reason}"));
-                    self.cut(session);
-                }
-                Effect::Persist { seq, writes } => {
-                    self.log(|| format!("persist {seq}: {writes:?}"));
-                    self.disk.unsynced.push_back((seq, writes));
-                    let (process, after) = (self.primary_process, self.rng.range(0, 20));
-                    self.at(after, Item::Commit { process });
-                }
-                Effect::Reply { request, reply } => self.replied(request, reply),
-                Effect::Gather { job, node, from } => {
-                    let (process, after) = (self.primary_process, self.rng.range(0, 50));
-                    self.at(
-                        after,
-                        Item::Gathered {
-                            process,
-                            job,
-                            node,
-                            from,
-                        },
-                    );
-                }
-                Effect::JobEnded(job) => {
-                    assert!(
-                        self.disk.jobs[&job].state.is_final(),
-                        "{job} ended too early"
-                    );
-                    self.log(|| format!("{job} ended: {:?}", self.disk.jobs[&job].state));
-                }
-                Effect::LateOutcome(task) => {
-                    self.seen.note("late outcome");
-                    self.witness.late.insert(task);
-                }
-                Effect::JobChanged(job) => self.look_at_job(job),
-                Effect::WorkerChanged(_) => {}
-            }
-        }
-        for (link, messages) in frames {
-            let term = self.primary_process;
-            self.log(|| format!("primary -> {link}: {messages:?}"));
-            self.transmit(
-                link,
-                0,
-                Item::ToWorker {
-                    link,
-                    term,
-                    messages,
-                },
-            );
-        }
-    }
-
-    /// Views never say more than the disk holds.
-    fn look_at_job(&self, id: JobId) {
-        let now = self.clock();
-        let Some(view) = self.primary.as_ref().and_then(|p| p.job_view(now, id)) else {
-            return;
-        };
-        let sum = view.counts.waiting + view.counts.running + view.counts.succeeded;
-        let sum = sum + view.counts.failed + view.counts.cancelled;
-        assert_eq!(sum, view.counts.total, "{id} adds up to {sum}: {view:?}");
-        let durable = &self.disk.jobs[&id];
-        assert!(
-            view.counts.succeeded <= durable.counts.succeeded,
-            "{id} tells too much"
-        );
-        assert!(
-            !view.state.is_final() || durable.state.is_final(),
-            "{id} ends too early"
-        );
-    }
-
-    fn inspect(&mut self, link: u64, message: &ToWorker) {
-        let wire = &self.wires[&link];
-        match message {
-            ToWorker::Assign(runs) => {
-                for run in runs {
-                    self.witness.assigned(&self.disk, run);
-                }
-            }
-            ToWorker::Ack { batch } => {
-                let (worker, process) = (wire.worker, wire.worker_process);
-                self.witness
-                    .outcomes_acked(&self.disk, worker, process, *batch);
-            }
-            ToWorker::TakeBack { .. } => self.seen.note("take-back"),
-            _ => {}
-        }
-    }
-
-    fn replied(&mut self, request: u64, reply: Result<Reply, Refusal>) {
-        self.log(|| format!("reply to {request}: {reply:?}"));
-        match (self.asked.remove(&request), reply) {
-            (Some(Asked::Submit(key)), Ok(Reply::Job { id, .. })) => {
-                self.witness.job_acked(&self.disk, id, key);
-                if self.rng.percent(50) {
-                    self.reliable.insert(id);
-                }
-            }
-            (Some(Asked::Cancel(id)), Ok(_)) => self.witness.cancel_acked(&self.disk, id),
-            (Some(_), _) => {}
-            (None, reply) => panic!("request {request} was answered twice: {reply:?}"),
-        }
-    }
-
-    /// Makes a wire; both ends are told.
-    pub(crate) fn connect(&mut self, worker: WorkerId, worker_process: u64) {
-        self.last_wire += 1;
-        let link = self.last_wire;
-        let wire = Wire {
-            worker,
-            worker_process,
-            primary_process: self.primary_process,
-            up: true,
-            last: [self.now; 2],
-        };
-        self.log(|| format!("wire {link} for {worker}"));
-        self.wires.insert(link, wire);
-        if let Some(w) = self.workers.get_mut(&worker) {
-            w.link = Some(link);
-        }
-        self.primary_event(Event::Connected {
-            session: link,
-            worker,
-        });
-        self.worker_event(worker, wasmhost_core::worker::Event::Connected);
-    }
-
-    /// Sends over a wire, in order. Direction 0 is from the primary.
-    pub(crate) fn transmit(&mut self, link: u64, direction: usize, item: Item) {
-        let delay = match self.rng.range(0, 50) {
-            0 => self.rng.range(50, 600),
-            _ => self.rng.range(0, 15),
-        };
-        let Some(wire) = self.wires.get_mut(&link).filter(|wire| wire.up) else {
-            return;
-        };
-        let at = (self.now + delay).max(wire.last[direction]);
-        wire.last[direction] = at;
-        self.at(at - self.now, item);
-    }
-
-    /// Cuts a wire. What is under way may still arrive, or not; each side notices
-    /// in its own time.
-    pub(crate) fn cut(&mut self, link: u64) {
-        let lose = self.rng.percent(60);
-        let Some(wire) = self.wires.get_mut(&link).filter(|wire| wire.up) else {
-            return;
-        };
-        wire.up = false;
-        if lose {
-            self.queue.retain(|_, item| match item {
-                Item::ToPrimary { link: l, .. } | Item::ToWorker { link: l, .. } => *l != link,
-                _ => true,
-            });
-        }
-        let (a, b) = (self.rng.range(0, 800), self.rng.range(0, 800));
-        self.at(a, Item::PrimaryHears { link });
-        self.at(b, Item::WorkerHears { link });
     }
 }

@@ -1,0 +1,135 @@
+//! Silence and overruns: who is given up, and when.
+
+use super::Primary;
+use super::leases::tasks_of;
+use super::timers::Timer;
+use crate::clock::Now;
+use std::collections::BTreeMap;
+use wasmhost_proto::limits::OVERRUN_MARGIN_MS;
+use wasmhost_proto::outcome::FailureKind;
+use wasmhost_proto::wire::ToWorker;
+use wasmhost_proto::{JobId, Lease, TaskId, WorkerId};
+
+impl Primary {
+    /// Sets the worker's timer unless it is set.
+    pub(super) fn watch(&mut self, now: Now, id: WorkerId) {
+        let Some(worker) = self.workers.get_mut(&id).filter(|w| !w.watched) else {
+            return;
+        };
+        let Some(heard) = worker.heard else { return };
+        if worker.session.is_none() && !worker.recorded {
+            return;
+        }
+        let mut at = heard.after(self.config.lease_ms);
+        if worker.registered().is_some() && !worker.suspect {
+            at = at.min(heard.after(worker.suspect_after_ms()));
+        }
+        // Attempts that overrun are looked for twice per lease.
+        at = at.min(now.mono.after(self.config.lease_ms / 2));
+        worker.watched = true;
+        self.timers
+            .set(at.max(now.mono.after(1)), Timer::Worker(id));
+    }
+
+    /// The worker's timer came.
+    pub(super) fn look_at(&mut self, now: Now, id: WorkerId) {
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
+        worker.watched = false;
+        let silent_ms = worker.heard.map_or(0, |heard| now.mono.since(heard));
+        if silent_ms >= self.config.lease_ms {
+            return self.lose(now, id, silent_ms);
+        }
+        if worker.registered().is_some() && silent_ms >= worker.suspect_after_ms() {
+            worker.suspect = true;
+            self.hungry.remove(&id);
+            self.workers_changed.insert(id);
+        }
+        self.stop_overruns(now, id);
+        self.watch(now, id);
+    }
+
+    /// A worker was silent for a whole lease: what it held is lost.
+    fn lose(&mut self, now: Now, id: WorkerId, silent_ms: u64) {
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
+        let why = format!("worker '{}' was not heard for {silent_ms} ms", worker.name);
+        let session = worker.session;
+        self.persist.write(worker.record(id, false, now));
+        if let Some(session) = session {
+            self.close(session.id, why.clone());
+        }
+        self.lose_leases(now, id, &why, |_| true);
+        self.workers_changed.insert(id);
+    }
+
+    /// The wait for workers from before the restart is over.
+    pub(super) fn end_recovery(&mut self) {
+        self.awaited.clear();
+        for (id, job) in &mut self.jobs {
+            if std::mem::take(&mut job.held) {
+                self.touched.insert(*id);
+            }
+        }
+    }
+
+    /// Workers that did not come back in time are gone.
+    pub(super) fn recovery_over(&mut self, now: Now) {
+        for id in std::mem::take(&mut self.awaited) {
+            if let Some(worker) = self.workers.get_mut(&id) {
+                self.persist.write(worker.record(id, false, now));
+            }
+        }
+        self.end_recovery();
+    }
+
+    /// Tells the workers that hold leases of a job to stop them.
+    pub(super) fn cancel_leases(&mut self, now: Now, job: JobId, grace_ms: u64) {
+        let give_up = now.mono.after(grace_ms).after(self.config.lease_ms);
+        let mut attempts: BTreeMap<WorkerId, Vec<(TaskId, Lease)>> = BTreeMap::new();
+        for (task, leased) in self.leases.range_mut(tasks_of(job)) {
+            leased.give_up = Some(give_up);
+            let of_worker = attempts.entry(leased.worker).or_default();
+            of_worker.push((*task, leased.lease));
+        }
+        for (worker, attempts) in attempts {
+            self.send(worker, ToWorker::Cancel { attempts, grace_ms });
+        }
+    }
+
+    /// The primary's own backstop behind the worker's time limits.
+    pub(super) fn stop_overruns(&mut self, now: Now, worker: WorkerId) {
+        let mut overdue = Vec::new();
+        for task in self.leases_on(worker, |_| true) {
+            let Some(leased) = self.leases.get_mut(&task) else {
+                continue;
+            };
+            if leased.give_up.is_some_and(|at| at <= now.mono) {
+                let why = "its worker did not end it when told to";
+                self.give_up(now, task, FailureKind::HostFault, why);
+            } else if let (Some(since), None, Some(job)) = (
+                leased.running_since,
+                leased.give_up,
+                self.jobs.get(&task.job),
+            ) {
+                let wall_ms = job.plan.nodes[usize::from(task.node)].limits.wall_ms;
+                if now.mono.since(since) > wall_ms.saturating_add(OVERRUN_MARGIN_MS) {
+                    leased.give_up = Some(now.mono.after(self.config.lease_ms));
+                    overdue.push((task, leased.lease));
+                }
+            }
+        }
+        if !overdue.is_empty() {
+            let attempts = overdue;
+            self.send(
+                worker,
+                ToWorker::Cancel {
+                    attempts,
+                    grace_ms: 0,
+                },
+            );
+        }
+    }
+}

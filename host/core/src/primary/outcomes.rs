@@ -1,0 +1,243 @@
+//! Ended attempts: recorded once, tried again, or counted as late.
+
+use super::nodes::Backoff;
+use super::persist::After;
+use super::timers::Timer;
+use super::{Effect, Primary};
+use crate::clock::Now;
+use crate::record::{AttemptRecord, JobFailureRecord, OutcomeRecord, StoredResult, Write};
+use crate::rng::backoff_ms;
+use wasmhost_proto::outcome::{Failure, FailureKind, RetryClass, Usage};
+use wasmhost_proto::plan::OnFailure;
+use wasmhost_proto::wire::{AttemptOutcome, End, ResultData};
+use wasmhost_proto::{Lease, TaskId, WorkerId};
+
+impl Primary {
+    pub(super) fn outcomes(
+        &mut self,
+        now: Now,
+        worker: WorkerId,
+        batch: u64,
+        items: Vec<AttemptOutcome>,
+    ) {
+        let Some(w) = self.workers.get_mut(&worker) else {
+            return;
+        };
+        let Some(incarnation) = w.incarnation else {
+            return;
+        };
+        let news = batch > w.batch;
+        w.batch = w.batch.max(batch);
+        w.take_back_again();
+        for item in items.into_iter().filter(|_| news) {
+            if self.is_current(worker, item.task, item.lease) {
+                if let Some(w) = self.workers.get_mut(&worker) {
+                    w.completed += 1;
+                }
+                let task = item.task;
+                self.conclude(now, task, outcome_record(worker, item));
+            } else if item.lease.term == self.term || self.is_open(item.task) {
+                self.late(item.task);
+            }
+            // Else it is most likely what an earlier primary recorded and could not
+            // acknowledge any more.
+        }
+        self.persist.after(After::Ack {
+            worker,
+            incarnation,
+            batch,
+        });
+    }
+
+    fn late(&mut self, task: TaskId) {
+        self.effects.push_back(Effect::LateOutcome(task));
+        if let Some(job) = self.jobs.get_mut(&task.job) {
+            job.record.late_outcomes += 1;
+            self.persist.job(task.job);
+        }
+    }
+
+    /// The current attempt of a task is over.
+    fn conclude(&mut self, now: Now, task: TaskId, mut outcome: OutcomeRecord) {
+        if self.unlease(task).is_none() {
+            return;
+        }
+        let Some(job) = self.jobs.get_mut(&task.job) else {
+            return;
+        };
+        if outcome.started.is_some() {
+            job.note_start(now.wall);
+        }
+        self.persist.job(task.job);
+        let stopping = job.is_stopping();
+        let node = &mut job.nodes[usize::from(task.node)];
+        let Some(failure) = outcome.failure.as_mut() else {
+            node.failed.remove(&task.index);
+            job.count(task.node, |c| c.succeeded += 1);
+            return self.record_end(task, outcome);
+        };
+        match (stopping, failure.kind) {
+            (true, FailureKind::Cancelled) => {}
+            (true, _) => {
+                failure.kind = FailureKind::Cancelled;
+                failure.message = format!("cancelled; it ended so: {}", failure.message);
+            }
+            // Nobody asked for it: the worker's doing.
+            (false, FailureKind::Cancelled) => failure.kind = FailureKind::HostFault,
+            (false, _) => {}
+        }
+        let failure = failure.clone();
+        let attempt = attempt_record(&outcome, &failure);
+        self.persist.write(Write::Attempt(task, Box::new(attempt)));
+        if stopping {
+            node.failed.remove(&task.index);
+            job.count(task.node, |c| c.cancelled += 1);
+            self.record_end(task, outcome);
+        } else if !self.try_again(now, task, outcome.lease, &failure) {
+            self.fail_task(now, task, outcome, failure);
+        }
+    }
+
+    /// Queues a failed task again, unless its retries are spent.
+    fn try_again(&mut self, now: Now, task: TaskId, lease: Lease, failure: &Failure) -> bool {
+        let Some(job) = self.jobs.get_mut(&task.job) else {
+            return false;
+        };
+        let node = &mut job.nodes[usize::from(task.node)];
+        let policy = &job.plan.nodes[usize::from(task.node)].retry;
+        let failed = node.failed.entry(task.index).or_default();
+        failed.last = failed.last.max(lease.attempt);
+        let class = failure.kind.retry_class();
+        let (spent, allowed) = match class {
+            RetryClass::Never => return false,
+            RetryClass::Guest => (&mut failed.guest, policy.guest),
+            RetryClass::Infrastructure => (&mut failed.infrastructure, policy.infrastructure),
+        };
+        if *spent >= allowed {
+            return false;
+        }
+        *spent += 1;
+        let nth = *spent;
+        if nth == 1 && class == RetryClass::Infrastructure {
+            node.waiting.insert(task.index);
+            return true;
+        }
+        let wait = backoff_ms(&mut self.rng, nth, policy.backoff_ms, policy.max_backoff_ms);
+        let due = now.mono.after(wait);
+        let backoff = Backoff {
+            due,
+            retry: (nth, allowed),
+            kind: failure.kind,
+            message: failure.message.clone(),
+        };
+        node.backing_off.insert(task.index, backoff);
+        self.timers.set(due, Timer::Retry(task));
+        true
+    }
+
+    /// A task has failed for good.
+    fn fail_task(&mut self, now: Now, task: TaskId, outcome: OutcomeRecord, failure: Failure) {
+        let Some(job) = self.jobs.get_mut(&task.job) else {
+            return;
+        };
+        job.nodes[usize::from(task.node)].failed.remove(&task.index);
+        job.count(task.node, |c| c.failed += 1);
+        let task_failure = JobFailureRecord {
+            task: Some(task),
+            failure,
+        };
+        job.record.failure.get_or_insert(task_failure);
+        let stop = job.plan.on_failure == OnFailure::Stop;
+        self.record_end(task, outcome);
+        if stop {
+            self.stop(now, task.job, None);
+        }
+    }
+
+    fn record_end(&mut self, task: TaskId, outcome: OutcomeRecord) {
+        self.open_tasks -= 1;
+        self.persist.write(Write::Outcome(task, Box::new(outcome)));
+    }
+
+    /// A failed task's wait is over.
+    pub(super) fn retry_due(&mut self, task: TaskId) {
+        if let Some(job) = self.jobs.get_mut(&task.job) {
+            let node = &mut job.nodes[usize::from(task.node)];
+            if node.backing_off.remove(&task.index).is_some() {
+                node.waiting.insert(task.index);
+                self.touched.insert(task.job);
+            }
+        }
+    }
+
+    /// Leases whose worker may or may not run them still: their attempts failed.
+    pub(super) fn lose_leases(
+        &mut self,
+        now: Now,
+        worker: WorkerId,
+        why: &str,
+        which: impl Fn(&TaskId) -> bool,
+    ) {
+        for task in self.leases_on(worker, which) {
+            self.give_up(now, task, FailureKind::LostWorker, why);
+        }
+    }
+
+    pub(super) fn give_up(&mut self, now: Now, task: TaskId, kind: FailureKind, why: &str) {
+        let Some(leased) = self.leases.get_mut(&task) else {
+            return;
+        };
+        let report = leased.report.take();
+        let outcome = OutcomeRecord {
+            lease: leased.lease,
+            worker: Some(leased.worker),
+            started: leased.started,
+            ended: now.wall,
+            failure: Some(Failure::new(kind, why)),
+            result: None,
+            usage: Usage::default(),
+            log: report.as_ref().map(|r| r.log.text()).unwrap_or_default(),
+            status: report.map(|r| r.status).unwrap_or_default(),
+        };
+        self.conclude(now, task, outcome);
+    }
+}
+
+fn stored(data: ResultData) -> StoredResult {
+    match data {
+        ResultData::Inline(bytes) => StoredResult::Inline(bytes),
+        ResultData::Blob(blob) => StoredResult::Blob(blob),
+    }
+}
+
+fn outcome_record(worker: WorkerId, item: AttemptOutcome) -> OutcomeRecord {
+    let (failure, result) = match item.end {
+        End::Success(data) => (None, Some(data)),
+        End::Failure(failure, data) => (Some(*failure), data),
+    };
+    let report = item.report.map(|report| *report).unwrap_or_default();
+    OutcomeRecord {
+        lease: item.lease,
+        worker: Some(worker),
+        started: item.started,
+        ended: item.ended,
+        failure,
+        result: result.map(stored),
+        usage: item.usage,
+        status: report.status,
+        log: report.log,
+    }
+}
+
+fn attempt_record(outcome: &OutcomeRecord, failure: &Failure) -> AttemptRecord {
+    AttemptRecord {
+        lease: outcome.lease,
+        worker: outcome.worker,
+        started: outcome.started,
+        ended: outcome.ended,
+        failure: failure.clone(),
+        usage: outcome.usage,
+        status: outcome.status.clone(),
+        log: outcome.log.clone(),
+    }
+}

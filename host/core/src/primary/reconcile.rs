@@ -1,0 +1,100 @@
+//! A worker comes back: what it holds against what it should hold.
+
+use super::Primary;
+use crate::clock::Now;
+use std::collections::{BTreeMap, BTreeSet};
+use wasmhost_proto::outcome::FailureKind;
+use wasmhost_proto::wire::{Held, ToWorker};
+use wasmhost_proto::{Lease, TaskId, WorkerId};
+
+impl Primary {
+    /// Compares what a registering worker holds with what it should hold.
+    pub(super) fn reconcile(
+        &mut self,
+        now: Now,
+        worker: WorkerId,
+        same_process: bool,
+        held: Vec<Held>,
+    ) {
+        let by_task: BTreeMap<TaskId, Vec<Lease>> =
+            held.iter().fold(BTreeMap::new(), |mut map, h| {
+                map.entry(h.task).or_default().push(h.lease);
+                map
+            });
+        let gone: Vec<TaskId> = self.leases_on(worker, |task| {
+            let lease = self.leases.get(task).map(|l| l.lease);
+            !by_task
+                .get(task)
+                .is_some_and(|l| l.iter().any(|l| Some(*l) == lease))
+        });
+        for task in gone {
+            if same_process {
+                // It never arrived, or its return was under way.
+                self.give_back(task);
+            } else {
+                let why = "its worker was restarted";
+                self.give_up(now, task, FailureKind::LostWorker, why);
+            }
+        }
+        let (mut stop, mut forget) = (Vec::new(), BTreeSet::new());
+        for Held {
+            task,
+            lease,
+            started,
+        } in held
+        {
+            if !self.is_current(worker, task, lease) && !self.adopt(worker, task, lease) {
+                stop.push((task, lease));
+            }
+            match self.jobs.get_mut(&task.job) {
+                None => {
+                    forget.insert(task.job);
+                }
+                Some(job) => {
+                    job.told.insert(worker);
+                    if job.is_stopping() {
+                        stop.push((task, lease));
+                    }
+                }
+            }
+            if let Some(at) = started.filter(|_| self.is_current(worker, task, lease)) {
+                self.note_running(now, task, at);
+            }
+        }
+        let grace_ms = self.config.cancel_grace_ms;
+        if !stop.is_empty() {
+            self.send(
+                worker,
+                ToWorker::Cancel {
+                    attempts: stop,
+                    grace_ms,
+                },
+            );
+        }
+        for job in forget {
+            self.send(worker, ToWorker::Forget { job });
+        }
+    }
+
+    /// Takes a lease over that the worker holds from before a restart of the primary,
+    /// unless its task has ended, is leased elsewhere, or has failed in that attempt.
+    fn adopt(&mut self, worker: WorkerId, task: TaskId, lease: Lease) -> bool {
+        let Some(job) = self
+            .jobs
+            .get_mut(&task.job)
+            .filter(|job| !job.is_stopping())
+        else {
+            return false;
+        };
+        let Some(node) = job.nodes.get_mut(usize::from(task.node)) else {
+            return false;
+        };
+        let fresh = lease.attempt >= node.next_attempt(task.index) && lease.term <= self.term;
+        if !fresh || node.ready() == 0 || !node.waiting.remove(task.index) {
+            return false;
+        }
+        self.touched.insert(task.job);
+        self.lease(task, worker, lease);
+        true
+    }
+}

@@ -1,0 +1,105 @@
+//! Runs what did not succeed in an ended job again.
+
+use super::jobs::Job;
+use super::persist::After;
+use super::{Primary, Refusal, Reply, RequestId};
+use crate::clock::Now;
+use crate::record::{FailedAttempts, RecordedEnd, RecoveredJob, Write};
+use std::collections::BTreeMap;
+use wasmhost_proto::api::JobState;
+use wasmhost_proto::limits::MAX_LIVE_JOBS;
+use wasmhost_proto::{NodeIndex, TaskId};
+
+impl Primary {
+    /// Runs what failed or was cancelled in an ended job again, and all nodes after it.
+    pub(super) fn retry(&mut self, now: Now, request: RequestId, mut ended_job: RecoveredJob) {
+        let id = ended_job.record.id;
+        if self.jobs.contains_key(&id) || !ended_job.record.state.is_final() {
+            return self.reply(request, Err(Refusal::NotEnded(id)));
+        }
+        if self.jobs.len() >= MAX_LIVE_JOBS {
+            return self.reply(request, Err(Refusal::Full(MAX_LIVE_JOBS)));
+        }
+        let again = nodes_to_repeat(&ended_job);
+        if again.is_empty() {
+            return self.reply(request, Err(Refusal::NothingToRetry(id)));
+        }
+        let repeated = |node: NodeIndex, end| match again.get(&node) {
+            Some(Repeat::All) => true,
+            Some(Repeat::Unsuccessful) => end != RecordedEnd::Succeeded,
+            None => false,
+        };
+        let retries = ended_job.record.retries + 1;
+        let mut attempts: BTreeMap<(NodeIndex, u32), FailedAttempts> = BTreeMap::new();
+        for (node, index, failed) in &ended_job.failed_attempts {
+            let last = failed.last;
+            attempts.insert(
+                (*node, *index),
+                FailedAttempts {
+                    last,
+                    ..Default::default()
+                },
+            );
+        }
+        let taken_back = ended_job
+            .ended
+            .extract_if(.., |(n, _, end)| repeated(*n, *end));
+        for (node, index, end) in taken_back {
+            let task = TaskId {
+                job: id,
+                node,
+                index,
+            };
+            self.persist.write(Write::RemoveOutcome(task));
+            if end == RecordedEnd::Succeeded {
+                // Beyond the numbers of its successes, of which each round had one at most.
+                attempts.entry((node, index)).or_default().last += retries;
+            }
+        }
+        let attempts = attempts
+            .into_iter()
+            .map(|((node, index), f)| (node, index, f));
+        ended_job.failed_attempts = attempts.collect();
+        let record = &mut ended_job.record;
+        record
+            .gathered
+            .retain(|(node, _)| !again.contains_key(node));
+        record.state = JobState::Queued;
+        record.retries = retries;
+        // Its time limits begin anew.
+        record.submitted = now.wall;
+        (record.started, record.ended, record.failure) = (None, None, None);
+        record.cancelled = false;
+        self.insert(now, Job::recover(ended_job));
+        self.persist.job(id);
+        let reply = Ok(Reply::Job { id, created: false });
+        self.persist.after(After::Reply(request, reply));
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Repeat {
+    /// What did not succeed.
+    Unsuccessful,
+    /// All of it: what it came after is repeated.
+    All,
+}
+
+/// The nodes that a retry touches. A node comes after all that it waits for.
+fn nodes_to_repeat(job: &RecoveredJob) -> BTreeMap<NodeIndex, Repeat> {
+    let mut again = BTreeMap::new();
+    let mut succeeded = vec![0u64; job.plan.nodes.len()];
+    for (node, _, end) in &job.ended {
+        if let Some(n) = succeeded.get_mut(usize::from(*node)) {
+            *n += u64::from(*end == RecordedEnd::Succeeded);
+        }
+    }
+    for (n, (plan, succeeded)) in job.plan.nodes.iter().zip(succeeded).enumerate() {
+        if plan.after.iter().any(|before| again.contains_key(before)) {
+            again.insert(n as NodeIndex, Repeat::All);
+        } else if succeeded < u64::from(plan.array.count()) {
+            again.insert(n as NodeIndex, Repeat::Unsuccessful);
+        }
+    }
+    again
+}
