@@ -2,6 +2,7 @@
 //! holder's outcome is recorded.
 
 use super::Primary;
+use super::jobs::Job;
 use super::workers::TakeBack;
 use crate::clock::{Mono, Now};
 use crate::log::Log;
@@ -85,9 +86,12 @@ impl Primary {
         current.is_some_and(|l| l.worker == worker && l.lease == lease)
     }
 
-    /// Whether the task has not ended.
+    /// Whether the task has no recorded end, for all that is known.
     pub(super) fn is_open(&self, task: TaskId) -> bool {
         let job = self.jobs.get(&task.job);
+        if job.is_some_and(Job::is_stopping) {
+            return true;
+        }
         let node = job.and_then(|job| job.nodes.get(usize::from(task.node)));
         self.leases.contains_key(&task) || node.is_some_and(|n| n.is_unleased(task.index))
     }

@@ -11,9 +11,9 @@ use wasmhost_proto::wire::ToWorker;
 use wasmhost_proto::{JobId, Lease, TaskId, WorkerId};
 
 impl Primary {
-    /// Sets the worker's timer unless it is set.
+    /// Sets the worker's timer, unless it is set to an earlier time.
     pub(super) fn watch(&mut self, now: Now, id: WorkerId) {
-        let Some(worker) = self.workers.get_mut(&id).filter(|w| !w.watched) else {
+        let Some(worker) = self.workers.get_mut(&id) else {
             return;
         };
         let Some(heard) = worker.heard else { return };
@@ -26,9 +26,14 @@ impl Primary {
         }
         // Attempts that overrun are looked for twice per lease.
         at = at.min(now.mono.after(self.config.lease_ms / 2));
-        worker.watched = true;
-        self.timers
-            .set(at.max(now.mono.after(1)), Timer::Worker(id));
+        at = at.max(now.mono.after(1));
+        match worker.watched {
+            Some(set) if set <= at => return,
+            Some(set) => self.timers.clear(set, Timer::Worker(id)),
+            None => {}
+        }
+        worker.watched = Some(at);
+        self.timers.set(at, Timer::Worker(id));
     }
 
     /// The worker's timer came.
@@ -36,7 +41,10 @@ impl Primary {
         let Some(worker) = self.workers.get_mut(&id) else {
             return;
         };
-        worker.watched = false;
+        worker.watched = None;
+        if worker.session.is_none() && !worker.recorded {
+            return;
+        }
         let silent_ms = worker.heard.map_or(0, |heard| now.mono.since(heard));
         if silent_ms >= self.config.lease_ms {
             return self.lose(now, id, silent_ms);

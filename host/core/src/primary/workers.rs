@@ -58,8 +58,8 @@ pub(super) struct Worker {
     pub(super) modules: BTreeMap<Digest, ModuleState>,
     /// Whether its record says that it is connected.
     pub(super) recorded: bool,
-    /// Whether its timer is set.
-    pub(super) watched: bool,
+    /// When its timer comes.
+    pub(super) watched: Option<Mono>,
 }
 
 const NO_REQUEST: WorkRequest = WorkRequest {
@@ -89,7 +89,7 @@ impl Worker {
             prepared: BTreeSet::new(),
             modules: BTreeMap::new(),
             recorded,
-            watched: false,
+            watched: None,
         }
     }
 
@@ -227,6 +227,7 @@ impl Primary {
                         ..request
                     };
                 }
+                self.watch(now, id);
             }
             ToPrimary::Beat(load) => {
                 if let Some(worker) = self.workers.get_mut(&id) {

@@ -1,0 +1,184 @@
+//! Submission, order, shares, take-back, drain.
+
+use crate::bench::{Bench, plan};
+use wasmhost_core::primary::{Event, Refusal, Reply};
+use wasmhost_proto::WorkerId;
+use wasmhost_proto::api::{JobState, WorkerState};
+use wasmhost_proto::plan::JobPlan;
+use wasmhost_proto::wire::{ToPrimary, ToWorker};
+
+#[test]
+fn nothing_is_promised_before_it_is_durable() {
+    let mut b = Bench::new();
+    b.instant = false;
+    b.submit_with(plan(1), None);
+    b.worker(1, 1);
+    b.want(1, 1, 1);
+    assert_eq!((b.replies.len(), b.assigned().len()), (0, 0));
+    assert_eq!(b.primary.job_ids().count(), 0);
+    b.event(Event::Persisted { seq: 1 });
+    assert!(matches!(
+        b.replies[..],
+        [Ok(Reply::Job { created: true, .. })]
+    ));
+    let lease = b.leases()[0];
+    b.event(Event::Persisted { seq: b.seq });
+    b.sent.clear();
+    b.end(1, lease, None);
+    assert_eq!(b.sent, [], "acknowledged too early");
+    let view = b
+        .primary
+        .job_view(crate::bench::at(0), lease.0.job)
+        .unwrap();
+    assert_eq!((view.counts.succeeded, view.counts.running), (0, 1));
+    b.event(Event::Persisted { seq: b.seq });
+    let ack = (1, ToWorker::Ack { batch: 1 });
+    let forget = (1, ToWorker::Forget { job: lease.0.job });
+    assert_eq!(b.sent, [ack, forget]);
+    assert_eq!(b.record(lease.0.job).state, JobState::Succeeded);
+}
+
+#[test]
+fn an_idempotency_key_makes_one_job() {
+    let mut b = Bench::new();
+    b.submit_with(plan(1), Some("k"));
+    let id = *b.primary.job_ids().collect::<Vec<_>>().first().unwrap();
+    b.submit_with(plan(1), Some("k"));
+    b.submit_with(plan(2), Some("k"));
+    let job = |created| Ok(Reply::Job { id, created });
+    assert_eq!(
+        b.replies,
+        [job(true), job(false), Err(Refusal::KeyReused(id))]
+    );
+}
+
+/// Submits jobs of `(priority, tasks)`; one worker takes one task after the other.
+fn check_order(jobs: &[(i32, u32)], want: &[usize]) {
+    let mut b = Bench::new();
+    let submit = |(priority, count): &(i32, u32)| {
+        b.submit(JobPlan {
+            priority: *priority,
+            ..plan(*count)
+        })
+    };
+    let ids: Vec<_> = jobs.iter().map(submit).collect();
+    b.worker(1, 1);
+    let mut got = vec![];
+    for _ in want {
+        b.want(1, 1, 1);
+        let lease = b.leases()[0];
+        got.push(ids.iter().position(|id| *id == lease.0.job).unwrap());
+        b.end(1, lease, None);
+    }
+    assert_eq!(got, want);
+}
+
+#[test]
+fn priority_goes_first_and_equals_take_turns() {
+    check_order(&[(0, 2), (1, 2)], &[1, 1, 0, 0]);
+    check_order(&[(0, 3), (0, 2)], &[0, 1, 0, 1, 0]);
+    check_order(&[(-1, 1), (0, 1), (0, 1)], &[1, 2, 0]);
+}
+
+/// Workers of `(want, free slots)` ask before a job of `tasks` comes.
+fn check_shares(workers: &[(u32, u32)], tasks: u32, want: &[usize]) {
+    let mut b = Bench::new();
+    for (id, (wants, free)) in (1..).zip(workers) {
+        b.worker(id, (*free).max(1));
+        b.want(id, *wants, *free);
+    }
+    b.submit(plan(tasks));
+    let mut got = vec![0; workers.len()];
+    for (session, run) in b.assigned() {
+        got[session as usize - 1] += run.items.len();
+    }
+    assert_eq!(got, want, "{tasks} tasks for {workers:?}");
+}
+
+#[test]
+fn nobody_takes_everything() {
+    check_shares(&[(4, 4), (4, 4)], 4, &[2, 2]);
+    check_shares(&[(12, 4), (12, 4)], 100, &[12, 12]);
+    check_shares(&[(100, 4), (4, 4)], 20, &[10, 4]);
+    check_shares(&[(100, 0), (4, 4)], 6, &[1, 4]);
+    check_shares(&[(3, 3)], 1, &[1]);
+}
+
+#[test]
+fn an_idle_worker_gets_what_a_full_one_cannot_start() {
+    let mut b = Bench::new();
+    b.submit(plan(9));
+    b.worker(1, 1);
+    b.want(1, 9, 1);
+    let leases = b.leases();
+    b.started(1, leases[0]);
+    b.worker(2, 4);
+    b.sent.clear();
+    b.want(2, 8, 4);
+    assert_eq!(b.sent, [(1, ToWorker::TakeBack { max: 4 })]);
+    b.say(1, ToPrimary::Released(leases[5..].to_vec()));
+    let again = b.leases();
+    assert_eq!(again.len(), 4);
+    assert_eq!(again[0].1.attempt, 1, "a clean return is no attempt");
+}
+
+#[test]
+fn a_drained_worker_gets_nothing_and_gives_back() {
+    let mut b = Bench::new();
+    b.submit(plan(5));
+    b.worker(1, 1);
+    b.want(1, 3, 1);
+    let leases = b.leases();
+    b.started(1, leases[0]);
+    b.sent.clear();
+    b.event(Event::Drain {
+        request: 2,
+        worker: WorkerId(1),
+        on: true,
+    });
+    let drain = (1, ToWorker::Drain { on: true });
+    assert_eq!(b.sent, [drain, (1, ToWorker::TakeBack { max: 2 })]);
+    b.say(1, ToPrimary::Released(leases[1..].to_vec()));
+    b.want(1, 3, 1);
+    assert_eq!(b.leases(), []);
+    let state = |b: &Bench| b.primary.worker_views(crate::bench::at(b.now))[0].state;
+    assert_eq!(state(&b), WorkerState::Draining);
+    b.end(1, leases[0], None);
+    assert_eq!(state(&b), WorkerState::Drained);
+    b.event(Event::Drain {
+        request: 3,
+        worker: WorkerId(1),
+        on: false,
+    });
+    assert_eq!(b.leases().len(), 3, "its request of before holds again");
+    b.event(Event::Drain {
+        request: 4,
+        worker: WorkerId(9),
+        on: true,
+    });
+    assert_eq!(
+        b.replies.last(),
+        Some(&Err(Refusal::NoSuchWorker(WorkerId(9))))
+    );
+}
+
+#[test]
+fn ten_million_tasks_are_one_range() {
+    let mut b = Bench::new();
+    let id = b.submit(plan(10_000_000));
+    b.worker(1, 1);
+    b.want(1, 1_000, 1);
+    // One for the free slot, the others to have at hand.
+    let runs = b.assigned().into_iter();
+    let runs: Vec<_> = runs.map(|(_, run)| (run.first, run.items.len())).collect();
+    assert_eq!(runs, [(0, 1), (1, 999)]);
+    let view = b.primary.job_view(crate::bench::at(0), id).unwrap();
+    assert_eq!(view.counts.waiting, 10_000_000);
+    b.event(Event::Cancel {
+        request: 2,
+        job: id,
+        grace_ms: None,
+    });
+    assert_eq!(b.record(id).counts.cancelled, 10_000_000 - 1_000);
+    assert!(b.writes.len() < 10);
+}

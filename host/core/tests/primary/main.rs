@@ -1,0 +1,9 @@
+//! The primary's promises one by one. What happens when everything goes wrong at
+//! once is the simulation's.
+#![allow(clippy::unwrap_used)]
+
+mod bench;
+mod failing;
+mod handing_out;
+mod recovering;
+mod waiting;
