@@ -1,0 +1,6 @@
+//! The worker's promises one by one.
+#![allow(clippy::unwrap_used)]
+
+mod bench;
+mod runs;
+mod talk;

@@ -1,0 +1,148 @@
+//! Modules, slots, cancellation, leaving.
+
+use crate::bench::{Bench, LEASE, MODULE, spec, task};
+use wasmhost_core::worker::{Effect, Event};
+use wasmhost_proto::outcome::FailureKind;
+use wasmhost_proto::wire::{ToPrimary, ToWorker};
+
+#[test]
+fn runs_wait_for_their_module_and_start_in_order() {
+    let mut b = Bench::new(2, 4);
+    b.hear(ToWorker::Prepare(Box::new(spec("${index}"))));
+    b.hear(ToWorker::Prepare(Box::new(spec("${index}"))));
+    let prepares = b
+        .effects
+        .iter()
+        .filter(|e| matches!(e, Effect::Prepare { .. }));
+    assert_eq!(prepares.count(), 1);
+    b.assign(0, 4);
+    assert_eq!((b.started.len(), b.worker.queued()), (0, 4));
+    b.event(Event::ModuleReady(MODULE));
+    assert_eq!(b.started, [0, 1]);
+    b.end(1, 1, None);
+    assert_eq!(b.started, [0, 1, 2]);
+    assert_eq!((b.worker.running(), b.worker.queued()), (2, 1));
+}
+
+#[test]
+fn a_module_that_cannot_be_had_or_run_ends_what_waits() {
+    let mut b = Bench::new(2, 4);
+    b.hear(ToWorker::Prepare(Box::new(spec("${index}"))));
+    b.assign(0, 2);
+    b.event(Event::ModuleRejected(MODULE, "bad".into()));
+    b.assign(2, 1);
+    let rejected = Some(FailureKind::ModuleRejected);
+    assert_eq!(b.ends(), [(0, rejected), (1, rejected), (2, rejected)]);
+
+    let mut b = Bench::new(2, 4);
+    b.hear(ToWorker::Prepare(Box::new(spec("${index}"))));
+    b.assign(0, 1);
+    for tries in 1..=5 {
+        let prepares = b
+            .effects
+            .iter()
+            .filter(|e| matches!(e, Effect::Prepare { .. }));
+        assert_eq!(prepares.count(), tries);
+        assert_eq!(b.ends(), []);
+        b.event(Event::ModuleUnavailable(MODULE, "link lost".into()));
+        b.pass(20_000);
+    }
+    assert_eq!(b.ends(), [(0, Some(FailureKind::HostFault))]);
+    b.assign(1, 1);
+    let prepares = b
+        .effects
+        .iter()
+        .filter(|e| matches!(e, Effect::Prepare { .. }));
+    assert_eq!(prepares.count(), 6, "the next lease begins anew");
+}
+
+#[test]
+fn a_placeholder_without_value_is_bad_input() {
+    let mut b = Bench::new(1, 1);
+    b.hear(ToWorker::Prepare(Box::new(spec("${nothing}"))));
+    b.event(Event::ModuleReady(MODULE));
+    b.assign(0, 1);
+    assert_eq!(b.ends(), [(0, Some(FailureKind::BadInput))]);
+    assert_eq!(b.worker.running(), 0);
+}
+
+#[test]
+fn cancelled_runs_are_flagged_and_killed_after_the_grace() {
+    let mut b = Bench::ready(1, 4);
+    b.assign(0, 2);
+    b.effects.clear();
+    let attempts = vec![(task(0), LEASE), (task(1), LEASE), (task(9), LEASE)];
+    b.hear(ToWorker::Cancel {
+        attempts,
+        grace_ms: 100,
+    });
+    assert_eq!(b.ends(), [(1, Some(FailureKind::Cancelled))]);
+    b.pass(99);
+    assert_eq!(b.effects, [Effect::Cancel(task(0), LEASE)]);
+    b.pass(1);
+    assert_eq!(b.effects[1..], [Effect::Kill(task(0), LEASE)]);
+    b.end(0, 1, Some(FailureKind::Cancelled));
+    assert_eq!(b.ends(), [(0, Some(FailureKind::Cancelled))]);
+    b.pass(1_000);
+    assert_eq!(b.effects.len(), 2, "killed once");
+}
+
+#[test]
+fn unstarted_leases_go_back_last_ones_first() {
+    let mut b = Bench::ready(1, 4);
+    b.assign(0, 5);
+    b.event(Event::Started(task(0), LEASE));
+    b.sent.clear();
+    b.hear(ToWorker::TakeBack { max: 2 });
+    let [ToPrimary::Started(started), ToPrimary::Released(released)] = &b.sent[..2] else {
+        panic!("{:?}", b.sent)
+    };
+    assert_eq!(
+        started[0].task,
+        task(0),
+        "the primary knows first what runs"
+    );
+    assert_eq!(released[..], [(task(3), LEASE), (task(4), LEASE)]);
+    b.hear(ToWorker::TakeBack { max: 9 });
+    assert_eq!((b.worker.running(), b.worker.queued()), (1, 0));
+}
+
+#[test]
+fn leaving_gives_back_stops_and_waits_for_acknowledgement() {
+    let mut b = Bench::ready(2, 4);
+    b.assign(0, 4);
+    b.sent.clear();
+    b.effects.clear();
+    b.event(Event::Shutdown { grace_ms: 300 });
+    assert!(b.sent.contains(&ToPrimary::Released(vec![
+        (task(2), LEASE),
+        (task(3), LEASE)
+    ])));
+    assert_eq!(b.effects.len(), 2, "both flags are up");
+    b.assign(7, 1);
+    assert_eq!(
+        b.sent.last(),
+        Some(&ToPrimary::Released(vec![(task(7), LEASE)]))
+    );
+    b.end(0, 1, None);
+    b.pass(300);
+    assert_eq!(b.effects[2..], [Effect::Kill(task(1), LEASE)]);
+    b.end(1, 1, Some(FailureKind::Cancelled));
+    // Nobody cancelled the task: it is to run elsewhere.
+    assert_eq!(b.ends(), [(0, None), (1, Some(FailureKind::LostWorker))]);
+    assert_ne!(b.effects.last(), Some(&Effect::Exit));
+    b.hear(ToWorker::Ack { batch: 2 });
+    assert_eq!(b.sent.last(), Some(&ToPrimary::Bye));
+    assert_eq!(b.effects.last(), Some(&Effect::Exit));
+}
+
+#[test]
+fn leaving_ends_even_without_a_primary() {
+    let mut b = Bench::ready(1, 1);
+    b.assign(0, 1);
+    b.event(Event::Disconnected);
+    b.event(Event::Shutdown { grace_ms: 2_000 });
+    b.pass(4_000);
+    assert_eq!(b.effects.last(), Some(&Effect::Exit));
+    assert_eq!(b.worker.next_timeout(), None);
+}
