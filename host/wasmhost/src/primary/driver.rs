@@ -203,7 +203,10 @@ impl Driver {
 
     fn carry_out(&mut self, effect: Effect) -> anyhow::Result<()> {
         match effect {
-            Effect::Persist { seq, writes } => self.commit(Some(seq), writes, None)?,
+            Effect::Persist { seq, writes } => {
+                self.shared.tally.note(&writes);
+                self.commit(Some(seq), writes, None)?;
+            }
             Effect::Send { session, message } => {
                 let sent = self
                     .sessions
@@ -236,6 +239,7 @@ impl Driver {
             Effect::JobEnded(job) => self.tell(Change::JobEnded(job)),
             Effect::WorkerChanged(worker) => self.tell(Change::Worker(worker)),
             Effect::LateOutcome(task) => {
+                self.shared.tally.late.inc();
                 tracing::info!(%task, "dropped an outcome of a superseded attempt");
             }
         }

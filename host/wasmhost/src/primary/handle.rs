@@ -1,7 +1,7 @@
 //! How the rest of the process talks to the primary's loop. Every call is a
 //! message to the one task that owns the core; nothing here decides.
 
-use super::Shared;
+use super::{Shared, Tally};
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -250,6 +250,11 @@ impl Handle {
     /// Where workers connect, UDP.
     pub(crate) fn worker_address(&self) -> String {
         self.shared.worker_address.clone()
+    }
+
+    /// What was recorded since this primary began.
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.shared.tally
     }
 
     /// The cluster's short name.

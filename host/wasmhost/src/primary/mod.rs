@@ -10,8 +10,10 @@ mod gc;
 mod handle;
 mod open;
 mod sessions;
+mod tally;
 
 pub(crate) use handle::{ApiRefusal, Change, Handle, Stopped};
+pub(crate) use tally::Tally;
 
 use self::driver::{Clock, Driver};
 use self::sessions::Sessions;
@@ -53,6 +55,7 @@ struct Shared {
     worker_address: String,
     /// Everything ends once it is set.
     stop: CancellationToken,
+    tally: Tally,
 }
 
 /// A primary that runs.
@@ -106,6 +109,7 @@ pub(crate) async fn start(options: PrimaryOptions) -> anyhow::Result<(Handle, Ru
         started: clock.now().wall,
         worker_address: options.advertise.unwrap_or_else(|| address.to_string()),
         stop: stop.clone(),
+        tally: Tally::new(),
     });
 
     let config = PrimaryConfig {
