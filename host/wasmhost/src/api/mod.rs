@@ -1,1 +1,42 @@
-//! The HTTP API.
+//! The client API over HTTP: one for the command line, the browser and everybody else.
+//!
+//! Views and requests in, the primary's [`Handle`](crate::primary::Handle) out.
+//! Decides nothing, and holds nothing that a restart would miss. The contract is
+//! `wasmhost_proto::api`, its paths are in `wasmhost_proto::api::paths`.
+//!
+//! | part | files |
+//! |---|---|
+//! | connections | `server`, `tls` |
+//! | around every request | `edge`, `auth`, `problem`, `extract` |
+//! | what can be asked | `jobs` (`submission`), `tasks`, `results`, `status`, `events`, `workers`, `modules`, `blobs`, `tokens`, `info`, `metrics`, `openapi` |
+//! | from what people type to ids | `resolve`, `catalogue` |
+
+mod auth;
+mod blobs;
+mod catalogue;
+mod edge;
+mod events;
+mod extract;
+mod info;
+mod jobs;
+mod metrics;
+mod modules;
+mod openapi;
+mod problem;
+mod resolve;
+mod results;
+mod router;
+mod server;
+mod state;
+mod status;
+mod submission;
+mod tasks;
+#[cfg(test)]
+mod tests;
+mod tls;
+mod tokens;
+mod workers;
+
+pub(crate) use auth::new_client_token;
+pub(crate) use server::{HttpOptions, Serving, serve};
+pub(crate) use tls::Tls;

@@ -1,0 +1,317 @@
+//! Jobs: submit, check, list, show, cancel, retry.
+//!
+//! The core answers for live jobs, the store for ended ones; a job that ends
+//! between the two questions is asked for again.
+
+use super::extract::{Json, OptionalJson, Path, Query};
+use super::problem::Problem;
+use super::state::{App, Shared, to_the_end, turn};
+use super::{resolve, submission};
+use crate::primary::ApiRefusal;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use utoipa::IntoParams;
+use wasmhost_core::primary::{Refusal, Reply, view};
+use wasmhost_core::record::JobRecord;
+use wasmhost_proto::JobId;
+use wasmhost_proto::api::{
+    CancelRequest, CheckView, JobFailure, JobState, JobView, NodeView, Page, SubmitRequest,
+};
+use wasmhost_proto::limits::{DEFAULT_PAGE, MAX_PAGE, MAX_PAGE_SCAN};
+use wasmhost_proto::plan::JobPlan;
+
+/// Submits a job. Answers once it is durable.
+///
+/// With an idempotency key (header or body) a repetition returns the first job,
+/// as 200 instead of 201.
+#[utoipa::path(post, path = "/api/v1/jobs", tag = "jobs", operation_id = "submit_job",
+    params(("Idempotency-Key" = Option<String>, Header, description = "Same as `idempotency_key` in the body")),
+    request_body = SubmitRequest,
+    responses((status = 201, description = "The new job", body = JobView),
+        (status = 200, description = "The job that this key made before", body = JobView)))]
+pub(crate) async fn submit(
+    State(app): State<Shared>,
+    headers: HeaderMap,
+    Json(mut request): Json<SubmitRequest>,
+) -> Result<Response, Problem> {
+    let _turn = turn(&app.submissions).await?;
+    let key = submission::key(&headers, request.idempotency_key.take())?;
+    let shared = app.clone();
+    let reply = to_the_end(async move {
+        // Held until the job is durable: its modules stay.
+        let catalogue = shared.catalogue.read().await;
+        let plan = submission::plan(request, catalogue.clone()).await?;
+        submission::require_blobs(&shared, &plan).await?;
+        shared.handle.submit(plan, key).await.map_err(refused)
+    })
+    .await?;
+    let Reply::Job { id, created } = reply else {
+        return Err(Problem::fault(
+            "the primary answered something else",
+            &"submit",
+        ));
+    };
+    let view = load(&app, id).await?;
+    let status = if created {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
+    let mut response = (status, axum::Json(view)).into_response();
+    if let Ok(location) = HeaderValue::from_str(&format!("/api/v1/jobs/{id}")) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    Ok(response)
+}
+
+/// Says what a definition would do, without doing it.
+#[utoipa::path(post, path = "/api/v1/jobs/check", tag = "jobs", operation_id = "check_job",
+    request_body = SubmitRequest,
+    responses((status = 200, description = "What would run", body = CheckView)))]
+pub(crate) async fn check(
+    State(app): State<Shared>,
+    Json(request): Json<SubmitRequest>,
+) -> Result<axum::Json<CheckView>, Problem> {
+    let _turn = turn(&app.submissions).await?;
+    let catalogue = app.catalogue.read().await.clone();
+    let plan = submission::plan(request, catalogue).await?;
+    submission::require_blobs(&app, &plan).await?;
+    Ok(axum::Json(submission::check_view(&plan)))
+}
+
+/// Which jobs.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct JobsQuery {
+    /// Only those that are there.
+    state: Option<JobState>,
+    /// How many at most; 50 unless given, 500 at most.
+    limit: Option<usize>,
+    /// `next_cursor` of the page before. A filtered page may be short, even
+    /// empty, and still have a next.
+    cursor: Option<String>,
+}
+
+/// Jobs, newest first. `nodes` and `description` are left out of a list.
+#[utoipa::path(get, path = "/api/v1/jobs", tag = "jobs", operation_id = "list_jobs", params(JobsQuery),
+    responses((status = 200, description = "One page", body = Page<JobView>)))]
+pub(crate) async fn list(
+    State(app): State<Shared>,
+    Query(query): Query<JobsQuery>,
+) -> Result<axum::Json<Page<JobView>>, Problem> {
+    let limit = query.limit.unwrap_or(DEFAULT_PAGE).clamp(1, MAX_PAGE);
+    let parse = |text: &String| text.parse::<JobId>().map_err(|_| bad_cursor(text));
+    let mut before = query.cursor.as_ref().map(parse).transpose()?;
+    let mut items = Vec::new();
+    let mut scanned = 0;
+    while scanned < MAX_PAGE_SCAN {
+        // One more than fits, so that the last page knows that it is.
+        let records = app.read(move |store| store.jobs(before, limit + 1)).await?;
+        let last = records.len() <= limit;
+        scanned += records.len();
+        for view in rows(&app, records).await? {
+            if items.len() == limit {
+                return Ok(page(items, before));
+            }
+            before = Some(view.id);
+            if query.state.is_none_or(|s| s == view.state) {
+                items.push(view);
+            }
+        }
+        if last {
+            return Ok(page(items, None));
+        }
+    }
+    Ok(page(items, before))
+}
+
+fn page(items: Vec<JobView>, next: Option<JobId>) -> axum::Json<Page<JobView>> {
+    let next_cursor = next.map(|id| id.to_string());
+    axum::Json(Page { items, next_cursor })
+}
+
+/// Rows of a list: live jobs as the core sees them, ended ones from their records.
+async fn rows(app: &App, records: Vec<JobRecord>) -> Result<Vec<JobView>, Problem> {
+    let ids: Vec<JobId> = records
+        .iter()
+        .filter(|r| !r.state.is_final())
+        .map(|r| r.id)
+        .collect();
+    let live = app
+        .ask(move |primary, now| {
+            ids.iter()
+                .map(|id| primary.job_view(now, *id))
+                .collect::<Vec<_>>()
+        })
+        .await?;
+    let mut live = live.into_iter();
+    let mut rows = Vec::with_capacity(records.len());
+    for record in records {
+        let row = if record.state.is_final() {
+            record_row(record)
+        } else {
+            match live.next().flatten() {
+                Some(view) => view,
+                // It ended since its record was read.
+                None => load(app, record.id).await?,
+            }
+        };
+        rows.push(JobView {
+            nodes: Vec::new(),
+            description: String::new(),
+            ..row
+        });
+    }
+    Ok(rows)
+}
+
+/// An ended job from its record alone: plans may be large, and a list reads
+/// none. The failed node is given by number, which is as good as its name.
+fn record_row(record: JobRecord) -> JobView {
+    let failure = record.failure.map(|f| JobFailure {
+        node: f.task.map(|t| t.node.to_string()),
+        index: f.task.map_or(0, |t| t.index),
+        failure: f.failure,
+    });
+    JobView {
+        id: record.id,
+        name: record.name,
+        description: String::new(),
+        state: record.state,
+        priority: record.priority,
+        submitted: record.submitted,
+        started: record.started,
+        ended: record.ended,
+        counts: record.counts,
+        nodes: Vec::new(),
+        failure,
+        late_outcomes: record.late_outcomes,
+    }
+}
+
+/// One job.
+#[utoipa::path(get, path = "/api/v1/jobs/{job}", tag = "jobs", operation_id = "get_job",
+    params(("job" = String, Path, description = "Id, unique prefix, or `latest`")),
+    responses((status = 200, description = "The job", body = JobView)))]
+pub(crate) async fn get(
+    State(app): State<Shared>,
+    Path(job): Path<String>,
+) -> Result<axum::Json<JobView>, Problem> {
+    let id = resolve::job(&app, &job).await?;
+    load(&app, id).await.map(axum::Json)
+}
+
+/// Cancels a job: running attempts see a flag, and are killed after the grace.
+#[utoipa::path(post, path = "/api/v1/jobs/{job}/cancel", tag = "jobs", operation_id = "cancel_job",
+    params(("job" = String, Path, description = "Id, unique prefix, or `latest`")),
+    request_body = Option<CancelRequest>,
+    responses((status = 200, description = "The job, stopping or ended", body = JobView)))]
+pub(crate) async fn cancel(
+    State(app): State<Shared>,
+    Path(job): Path<String>,
+    OptionalJson(request): OptionalJson<CancelRequest>,
+) -> Result<axum::Json<JobView>, Problem> {
+    let id = resolve::job(&app, &job).await?;
+    match app.handle.cancel(id, request.grace_ms).await {
+        Ok(_) => {}
+        // It has ended: there is nothing left to cancel, and saying so is enough.
+        Err(ApiRefusal::Refused(Refusal::NoSuchJob(_))) => {}
+        Err(e) => return Err(refused(e)),
+    }
+    load(&app, id).await.map(axum::Json)
+}
+
+/// Runs the failed and cancelled tasks of an ended job again.
+#[utoipa::path(post, path = "/api/v1/jobs/{job}/retry", tag = "jobs", operation_id = "retry_job",
+    params(("job" = String, Path, description = "Id, unique prefix, or `latest`")),
+    responses((status = 200, description = "The job, queued again", body = JobView)))]
+pub(crate) async fn retry(
+    State(app): State<Shared>,
+    Path(job): Path<String>,
+) -> Result<axum::Json<JobView>, Problem> {
+    let id = resolve::job(&app, &job).await?;
+    let catalogue = app.catalogue.read().await;
+    let ended = load(&app, id).await?;
+    let missing = |n: &&NodeView| catalogue.get(n.module).is_none();
+    if let Some(node) = ended
+        .nodes
+        .iter()
+        .find(missing)
+        .filter(|_| ended.state.is_final())
+    {
+        let title = format!(
+            "the module {} of task '{}' was removed",
+            node.module, node.name
+        );
+        return Err(Problem::conflict("module_missing", title).help("Push it again, then retry."));
+    }
+    app.handle.retry(id).await.map_err(refused)?;
+    drop(catalogue);
+    load(&app, id).await.map(axum::Json)
+}
+
+/// A job's view, wherever the job is.
+pub(crate) async fn load(app: &App, id: JobId) -> Result<JobView, Problem> {
+    find(app, id)
+        .await?
+        .ok_or_else(|| Problem::not_found(format!("there is no job {id}")))
+}
+
+/// A job's view, if there is such a job.
+pub(crate) async fn find(app: &App, id: JobId) -> Result<Option<JobView>, Problem> {
+    if let Some(view) = app
+        .ask(move |primary, now| primary.job_view(now, id))
+        .await?
+    {
+        return Ok(Some(view));
+    }
+    let stored = app
+        .read(move |store| {
+            let record = store.job(id)?;
+            let plan = if record.is_some() {
+                store.plan(id)?
+            } else {
+                None
+            };
+            Ok(record.zip(plan))
+        })
+        .await?;
+    Ok(stored.map(|(record, plan): (JobRecord, JobPlan)| view::job(&record, &plan)))
+}
+
+/// A cursor that no page gave.
+pub(crate) fn bad_cursor(text: &str) -> Problem {
+    let shown: String = text.chars().take(80).collect();
+    Problem::bad("bad_cursor", format!("'{shown}' is not a cursor"))
+        .help("Give `next_cursor` of the page before, as it is.")
+}
+
+/// Why the primary did not do it.
+pub(crate) fn refused(refusal: ApiRefusal) -> Problem {
+    let ApiRefusal::Refused(refusal) = refusal else {
+        return Problem::stopping();
+    };
+    match refusal {
+        Refusal::NoSuchJob(id) => Problem::not_found(format!("there is no live job {id}")),
+        Refusal::NoSuchWorker(id) => Problem::not_found(format!("there is no worker {id}")),
+        Refusal::NotEnded(id) => Problem::conflict("not_ended", format!("job {id} has not ended"))
+            .help("Cancel it first, or wait for its end."),
+        Refusal::NothingToRetry(id) => Problem::conflict(
+            "nothing_to_retry",
+            format!("every task of job {id} succeeded"),
+        ),
+        Refusal::KeyReused(id) => {
+            let title =
+                format!("the idempotency key belongs to job {id}, which is a different one");
+            Problem::invalid("key_reused", title).help("Use a new key for a new job.")
+        }
+        Refusal::Full(max) => {
+            let title = format!("there are {max} live jobs, and no more fit");
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "full", title)
+                .help("Wait for some to end.")
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! From a submission to a plan whose every module and blob is here.
+
+use super::catalogue::Catalogue;
+use super::problem::Problem;
+use super::state::{App, blocking};
+use axum::http::HeaderMap;
+use std::collections::HashSet;
+use std::sync::Arc;
+use wasmhost_proto::api::paths::IDEMPOTENCY_KEY;
+use wasmhost_proto::api::{CheckNode, CheckView, Diagnostic, SubmitRequest};
+use wasmhost_proto::input::{Array, BlobRef, Input, Item};
+use wasmhost_proto::limits::MAX_IDEMPOTENCY_KEY;
+use wasmhost_proto::plan::{JobPlan, NodeInput, NodePlan};
+use wasmhost_store::BlobError;
+
+/// Mistakes shown when blobs are missing: a client fixes all in the same way.
+const SHOWN: usize = 20;
+
+/// The idempotency key of a submission: header or body, or the same in both.
+pub(crate) fn key(headers: &HeaderMap, body: Option<String>) -> Result<Option<String>, Problem> {
+    let bad = |title: String| Problem::bad("bad_idempotency_key", title);
+    let header = match headers.get(IDEMPOTENCY_KEY).map(|v| v.to_str()) {
+        None => None,
+        Some(Ok(text)) => Some(text.to_owned()),
+        Some(Err(_)) => return Err(bad("the header 'idempotency-key' is not ASCII text".into())),
+    };
+    let key = match (header, body) {
+        (Some(a), Some(b)) if a != b => {
+            return Err(bad("header and body give two idempotency keys".into()));
+        }
+        (a, b) => a.or(b),
+    };
+    match &key {
+        Some(k) if k.is_empty() || k.len() > MAX_IDEMPOTENCY_KEY => Err(bad(format!(
+            "an idempotency key has 1 to {MAX_IDEMPOTENCY_KEY} bytes"
+        ))),
+        _ => Ok(key),
+    }
+}
+
+/// Compiles the definition, away from the async threads.
+pub(crate) async fn plan(
+    request: SubmitRequest,
+    catalogue: Arc<Catalogue>,
+) -> Result<JobPlan, Problem> {
+    let planned = blocking(move || wasmhost_jobc::plan(&request, &*catalogue)).await;
+    planned.map_err(|errors| {
+        let mistakes = match errors.len() {
+            1 => "a mistake".to_owned(),
+            n => format!("{n} mistakes"),
+        };
+        Problem::invalid(
+            "definition_rejected",
+            format!("the definition has {mistakes}"),
+        )
+        .errors(errors)
+    })
+}
+
+/// Refuses a plan that names content that was not uploaded.
+pub(crate) async fn require_blobs(app: &App, plan: &JobPlan) -> Result<(), Problem> {
+    let named: HashSet<BlobRef> = plan.nodes.iter().flat_map(blobs_of).cloned().collect();
+    let store = app.handle.blobs().clone();
+    let missing: Vec<Diagnostic> = blocking(move || {
+        // Kept young: collecting does not take them before the job is stored.
+        let wrong = named
+            .iter()
+            .filter_map(|blob| fault(blob, store.keep(blob.digest)).transpose());
+        wrong.take(SHOWN).collect::<Result<_, BlobError>>()
+    })
+    .await
+    .map_err(|e| Problem::fault("the blob store could not be read", &e))?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(
+        Problem::invalid("blob_missing", "the job names files that were not uploaded")
+            .help("Upload them with POST /api/v1/blobs and submit again.")
+            .errors(missing),
+    )
+}
+
+/// What is wrong with a named blob of which the store has `found` bytes.
+fn fault(
+    blob: &BlobRef,
+    found: Result<Option<u64>, BlobError>,
+) -> Result<Option<Diagnostic>, BlobError> {
+    let message = match found? {
+        Some(len) if len == blob.len => return Ok(None),
+        Some(len) => format!("{} has {len} bytes, not {}", blob.digest, blob.len),
+        None => format!("{} is not in the store", blob.digest),
+    };
+    Ok(Some(Diagnostic {
+        code: "blob-missing".into(),
+        message,
+        help: None,
+        span: None,
+    }))
+}
+
+/// The uploaded files that a node names.
+fn blobs_of(node: &NodePlan) -> Vec<&BlobRef> {
+    let mut named = Vec::new();
+    if let NodeInput::Given(Input::Blob(blob)) = &node.input {
+        named.push(blob);
+    }
+    if let Array::Items(items) = &node.array {
+        named.extend(items.iter().filter_map(|item| match item {
+            Item::File { blob, .. } => Some(blob),
+            Item::Json(_) => None,
+        }));
+    }
+    named
+}
+
+/// What a plan would run.
+pub(crate) fn check_view(plan: &JobPlan) -> CheckView {
+    let node = |n: &NodePlan| CheckNode {
+        name: n.name.clone(),
+        count: n.array.count(),
+        module: Some(n.module),
+        limits: n.limits,
+    };
+    CheckView {
+        name: plan.name.clone(),
+        nodes: plan.nodes.iter().map(node).collect(),
+    }
+}
