@@ -58,7 +58,7 @@ fn problem(denied: Denied) -> Problem {
         Denied::Malformed | Denied::Unknown => ("bad_token", "the token is not valid here"),
     };
     Problem::new(StatusCode::UNAUTHORIZED, code, title).help(
-        "Make one with `wasmhost token create client` and send it as 'authorization: Bearer wht_…'; \
+        "Make one with `wasmhost token create --client` and send it as 'authorization: Bearer wht_…'; \
          the command line reads WASMHOST_TOKEN or WASMHOST_TOKEN_FILE.",
     )
 }
@@ -99,7 +99,7 @@ pub(crate) fn now() -> Timestamp {
 }
 
 /// A new client token: its text, and the record to store. `ttl_ms` none: for ever.
-pub(crate) fn new_client_token(
+pub(super) fn new_client_token(
     name: &str,
     ttl_ms: Option<u64>,
 ) -> Result<(String, TokenRecord), getrandom::Error> {

@@ -37,6 +37,5 @@ mod tls;
 mod tokens;
 mod workers;
 
-pub(crate) use auth::new_client_token;
 pub(crate) use server::{HttpOptions, Serving, serve};
 pub(crate) use tls::Tls;

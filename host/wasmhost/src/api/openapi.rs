@@ -45,7 +45,7 @@ pub(crate) fn document() -> utoipa::openapi::OpenApi {
         .scheme(HttpAuthScheme::Bearer)
         .bearer_format("wht_<id>_<secret>")
         .description(Some(
-            "A client token, made by `wasmhost token create client`",
+            "A client token, made by `wasmhost token create --client`",
         ))
         .build();
     if let Some(components) = document.components.as_mut() {
