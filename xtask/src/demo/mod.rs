@@ -117,12 +117,25 @@ fn farewell(repository: &Repository) {
         .and_then(|here| Some(wasmhost.strip_prefix(here).ok()?.to_path_buf()))
         .unwrap_or(wasmhost);
     let wasmhost = wasmhost.display();
-    println!(
-        "\nThe cluster of this demonstration is gone. Next:\n\n\
-         \x20 {wasmhost} dev                                            a primary and a worker to play with\n\
-         \x20 {wasmhost} submit tasks/montecarlo/job.toml --wait        … and, in another terminal, a job for them\n\
-         \x20 {wasmhost} jobs                                           … and what became of it\n\
-         \x20 cargo xtask demo FOLDER                                   the words of your own texts\n\
-         \x20 cargo xtask test                                          whether everything holds\n"
-    );
+    let next = [
+        (
+            format!("{wasmhost} dev"),
+            "a primary and a worker to play with",
+        ),
+        (
+            format!("{wasmhost} submit tasks/montecarlo/job.toml --wait"),
+            "in another terminal: build a job and run it",
+        ),
+        (format!("{wasmhost} jobs"), "what became of it"),
+        (
+            "cargo xtask demo FOLDER".into(),
+            "the words of your own texts",
+        ),
+        ("cargo xtask test".into(), "whether everything holds"),
+    ];
+    println!("\nThe cluster of this demonstration is gone. Next:\n");
+    let width = next.iter().map(|(command, _)| command.len()).max();
+    for (command, what) in &next {
+        println!("  {command:0$}  {what}", width.unwrap_or(0));
+    }
 }

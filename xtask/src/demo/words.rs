@@ -41,7 +41,7 @@ impl Top {
             let bytes =
                 fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
             for word in String::from_utf8_lossy(&bytes).split(|c: char| !c.is_alphanumeric()) {
-                if !word.is_empty() {
+                if word.starts_with(char::is_alphabetic) {
                     *counts.entry(word.to_lowercase()).or_default() += 1;
                 }
             }
