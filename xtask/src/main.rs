@@ -6,6 +6,7 @@ mod build_tasks;
 mod checks;
 mod demo;
 mod repository;
+mod sim;
 mod steps;
 mod toolchain;
 
@@ -18,6 +19,7 @@ usage: cargo xtask CHORE
   demo [FOLDER]        build everything, then run two real jobs on a real cluster: the
                        words of FOLDER (or of cargo's downloads), and a picture
   test                 check and test everything
+  sim [COUNT]          simulate COUNT clusters from new seeds; sim --seed N replays one
   ci                   the same, and that the lock file and the work tree stay as they are
   help                 print this
 ";
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
         ["demo"] => demo::run(None),
         ["demo", folder] => demo::run(Some(folder.as_ref())),
         ["test"] => checks::test(),
+        ["sim", words @ ..] => sim::Schedules::parse(words).and_then(sim::run),
         ["ci"] => checks::ci(),
         ["help" | "--help" | "-h"] => {
             print!("{HELP}");

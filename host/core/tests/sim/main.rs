@@ -58,5 +58,7 @@ fn every_schedule_keeps_the_promises() {
     }
     println!("seeds {first}..{}: {seen:?}", first + count);
     // Schedules in which nothing goes wrong prove nothing.
-    seen.assert_everything_happened();
+    if count >= SEEDS {
+        seen.assert_everything_happened();
+    }
 }
