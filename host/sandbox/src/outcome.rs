@@ -6,6 +6,7 @@ use crate::host::TaskError;
 use crate::limits::Meter;
 use crate::text::clip;
 use wasmhost_proto::limits::MAX_FAILURE_TEXT;
+use wasmhost_proto::module::ModuleKind;
 use wasmhost_proto::outcome::{Failure, FailureKind};
 use wasmhost_proto::wire::AttemptLimits;
 use wasmtime::component::ResourceTableError;
@@ -29,6 +30,7 @@ pub(crate) fn judge(
     board: &Board,
     meter: &Meter,
     limits: &AttemptLimits,
+    kind: ModuleKind,
 ) -> Result<Option<Vec<u8>>, Failure> {
     let end = match end {
         Ok(end) => end,
@@ -52,6 +54,7 @@ pub(crate) fn judge(
         Ok(End::Task(Err(error))) => Err(guest_error(error)),
         Ok(End::Exit(code)) => exit(code, meter, limits),
         Err(error) => match error.downcast_ref::<I32Exit>() {
+            Some(I32Exit(code)) if kind == ModuleKind::Task => Err(early_exit(*code)),
             Some(I32Exit(code)) => exit(*code, meter, limits),
             None => Err(broken(&error, board, meter, limits)),
         },
@@ -86,6 +89,15 @@ fn exit(code: i32, meter: &Meter, limits: &AttemptLimits) -> Result<Option<Vec<u
         exit_code: Some(code),
         ..Failure::new(FailureKind::ExitCode, message)
     })
+}
+
+/// A task has a result to return, whatever code it leaves with.
+fn early_exit(code: i32) -> Failure {
+    let message = format!("exited with code {code} before it returned a result");
+    Failure {
+        exit_code: Some(code),
+        ..Failure::new(FailureKind::ExitCode, message)
+    }
 }
 
 /// A trap, or the host's refusal of what the guest gave.
@@ -152,8 +164,7 @@ fn untrapped(
             let failure = too_large(limits);
             (failure.kind, failure.message)
         }
-        (false, true) => (FailureKind::Trap, causes(error)),
-        (false, false) => (FailureKind::InvalidData, causes(error)),
+        (false, _) => (FailureKind::InvalidData, causes(error)),
     }
 }
 

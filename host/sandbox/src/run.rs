@@ -98,7 +98,7 @@ impl Sandbox {
             .await
         };
         let peak_memory = store.data().meter.peak();
-        let result = outcome::judge(end, &board, &store.data().meter, &limits);
+        let result = outcome::judge(end, &board, &store.data().meter, &limits, kind);
         drop(store);
         let usage = Usage {
             wall_us: begin.elapsed().as_micros() as u64,

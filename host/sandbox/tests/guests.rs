@@ -1,76 +1,18 @@
 //! Odd and hostile guests, each with the one outcome it must have.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use std::sync::Mutex;
+mod common;
+
+use common::*;
 use wasmhost_proto::module::ModuleKind;
 use wasmhost_proto::outcome::FailureKind::{self, *};
-use wasmhost_proto::status::Status;
-use wasmhost_proto::wire::AttemptLimits;
-use wasmhost_proto::{JobId, Lease, TaskId};
-use wasmhost_sandbox::{Attempt, Controls, Finished, Program, Reporter, Sandbox, SandboxOptions};
-
-fn sandbox() -> Sandbox {
-    Sandbox::new(SandboxOptions { slots: 4 }).unwrap()
-}
-
-fn load(sandbox: &Sandbox, wat: &str, kind: ModuleKind) -> Result<Program, String> {
-    let dir = tempfile::tempdir().unwrap();
-    let out = dir.path().join("guest");
-    let wasm = wat::parse_str(wat).unwrap();
-    wasmhost_sandbox::compile(&wasm, kind, &out).map_err(|e| e.to_string())?;
-    sandbox.load(&out, kind).map_err(|e| e.to_string())
-}
-
-fn attempt() -> Attempt {
-    Attempt {
-        task: TaskId {
-            job: JobId(7),
-            node: 1,
-            index: 3,
-        },
-        lease: Lease {
-            term: 1,
-            attempt: 2,
-        },
-        name: "guest".into(),
-        count: 10,
-        args: vec!["one".into(), "two".into()],
-        env: vec![("KEY".into(), "value".into())],
-        limits: AttemptLimits {
-            memory: 4 << 20,
-            wall_ms: 300,
-            output: 1 << 20,
-        },
-        input: b"input".to_vec(),
-    }
-}
-
-#[derive(Default)]
-struct Heard(Mutex<Vec<(Status, String)>>);
-
-impl Reporter for &Heard {
-    fn started(&self) {}
-    fn published(&self, status: Status, log: String) {
-        self.0.lock().unwrap().push((status, log));
-    }
-}
-
-fn block_on<F: Future>(future: F) -> F::Output {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build();
-    runtime.unwrap().block_on(future)
-}
+use wasmhost_sandbox::{Controls, Finished};
 
 fn run_core(wat: &str) -> Finished {
     let sandbox = sandbox();
     let program = load(&sandbox, wat, ModuleKind::CoreCommand).unwrap();
     let heard = Heard::default();
     block_on(sandbox.run(&program, attempt(), Controls::default(), &heard))
-}
-
-fn kind_of(finished: &Finished) -> Option<FailureKind> {
-    finished.failure.as_ref().map(|f| f.kind)
 }
 
 /// Runs a preview-1 command whose `_start` is `body`.
