@@ -157,3 +157,28 @@ fn head(out: &mut BlobWriter, major: u8, value: u64) -> Result<(), BlobError> {
     out.write(&[major << 5 | info])?;
     out.write(argument)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use wasmhost_store::Blobs;
+
+    #[test]
+    fn heads_are_those_of_cbor() {
+        let dir = tempfile::tempdir().unwrap();
+        let blobs = Blobs::open(dir.path()).unwrap();
+        let edges = [5u32, 8, 16, 32].map(|bits| 1u64 << bits);
+        let values = edges.iter().flat_map(|edge| [edge - 1, *edge]);
+        for value in values.chain([0, 1, 23, 24, u64::MAX]) {
+            let mut out = blobs.begin(MAX_BLOB).unwrap();
+            head(&mut out, UNSIGNED, value).unwrap();
+            let blob = out.finish().unwrap();
+            let (file, _) = blobs.open_file(blob.digest).unwrap().unwrap();
+            let bytes: Vec<u8> = file.bytes().collect::<Result<_, _>>().unwrap();
+            let mut want = Vec::new();
+            ciborium::into_writer(&value, &mut want).unwrap();
+            assert_eq!(bytes, want, "{value}");
+        }
+    }
+}

@@ -13,7 +13,7 @@ use wasmhost_proto::api::{JobState, TokenKind};
 use wasmhost_proto::input::{Array, BlobRef, Input};
 use wasmhost_proto::limits::MAX_INLINE;
 use wasmhost_proto::module::ModuleKind;
-use wasmhost_proto::outcome::{FailureKind, Usage};
+use wasmhost_proto::outcome::{Failure, FailureKind, Usage};
 use wasmhost_proto::plan::{JobPlan, NodeInput, NodePlan, OnFailure, RetryPolicy};
 use wasmhost_proto::wire::{
     AttemptLimits, AttemptOutcome, End, NodeSpec, PrimaryFrame, Register, ResultData, ToPrimary,
@@ -291,6 +291,38 @@ async fn results_are_recorded_and_gathered() {
         seen.push(change);
     }
     assert!(seen.contains(&Change::Job(job)) && seen.contains(&Change::JobEnded(job)));
+    running.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_command_gets_the_successes_one_after_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let (handle, running) = primary(dir.path()).await;
+    let mut gather = node("reduce", 1, NodeInput::Gather(0));
+    gather.kind = ModuleKind::CoreCommand;
+    let mut plan = plan(vec![node("map", 3, NodeInput::Given(Input::Item)), gather]);
+    plan.on_failure = OnFailure::Continue;
+    let job = submit(&handle, plan).await;
+    let mut worker = Worker::connect(&handle, dir.path(), 1).await;
+    let failure = || Box::new(Failure::new(FailureKind::Trap, "unreachable"));
+    let output = ResultData::Inline(b"output of a failure".to_vec());
+    let map = |_: &NodeSpec, index| match index {
+        1 => End::Failure(failure(), Some(output.clone())),
+        index => text(index),
+    };
+    worker.work(3, map).await;
+    let mut input = None;
+    let reduce = |spec: &NodeSpec, _| {
+        input = Some(spec.input.clone());
+        text(0)
+    };
+    worker.work(1, reduce).await;
+    assert_eq!(ended(&handle, job).await, JobState::Failed);
+    let Some(Input::Blob(input)) = input else {
+        panic!("{input:?}")
+    };
+    let (file, _) = handle.blobs().open_file(input.digest).unwrap().unwrap();
+    assert_eq!(std::io::read_to_string(file).unwrap(), "result 0result 2");
     running.shutdown().await.unwrap();
 }
 
