@@ -63,7 +63,7 @@ fn task(body: &str) -> String {
                 (i32.const 16))
             (func $recurse (param i32) (result i32)
                 (i32.add (call $recurse (local.get 0)) (i32.const 1)))
-            (func (export "run") (param $at i32) (param $len i32) (result i32) "#;
+            (func $run (export "run") (param $at i32) (param $len i32) (result i32) "#;
     let tail = r#"))
         (core instance $main (instantiate $main (with "host" (instance
             (export "index" (func $index))
