@@ -147,10 +147,11 @@ impl Driver {
             }
             self.carry_out_all();
         }
+        // What the primary still says has no meaning here, nor has its absence.
+        session.abort();
         if let Some(outbox) = self.outbox.take() {
             outbox.finish("the worker leaves").await;
         }
-        session.abort();
         self.runs.shutdown(POOL_GRACE).await;
         result
     }
