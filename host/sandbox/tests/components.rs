@@ -5,11 +5,10 @@
 mod common;
 
 use common::*;
-use std::sync::Mutex;
 use wasmhost_proto::module::ModuleKind;
 use wasmhost_proto::outcome::FailureKind::{self, *};
-use wasmhost_proto::status::{NamedValue, Progress, Value};
-use wasmhost_sandbox::{Attempt, Controls, Finished};
+use wasmhost_proto::status::{NamedValue, Progress, Status, Value};
+use wasmhost_sandbox::{Attempt, Controls, Finished, Reporter};
 
 /// A component of the task world whose `run` is `body`: it leaves the address
 /// of its result on the stack.
@@ -89,7 +88,8 @@ fn run(attempt: Attempt, wat: &str, kind: ModuleKind, heard: &Heard) -> Finished
 
 #[track_caller]
 fn check(body: &str, want: Option<FailureKind>) -> Finished {
-    let finished = run(attempt(), &task(body), ModuleKind::Task, &Heard::default());
+    let attempt = attempt_for(want);
+    let finished = run(attempt, &task(body), ModuleKind::Task, &Heard::default());
     assert_eq!(kind_of(&finished), want, "{finished:?}\nof {body}");
     finished
 }
@@ -211,19 +211,41 @@ fn tasks_publish_their_status() {
     assert_eq!(finished.log, "warn name text\n");
 }
 
+/// Cancels the task that it hears of.
+struct Canceller<'a>(&'a Controls, Heard);
+
+impl Reporter for &Canceller<'_> {
+    fn started(&self) {}
+
+    fn published(&self, status: Status, log: String) {
+        self.0.cancel();
+        (&self.1).published(status, log);
+    }
+}
+
 #[test]
 fn status_is_reported_while_the_task_runs() {
-    let heard = Heard(Mutex::default());
-    let body = "(call $write (i32.const 0) (i32.const 256) (i32.const 4))
+    let body = format!(
+        "(call $write (i32.const 0) (i32.const 256) (i32.const 4))
         (loop (call $progress (i64.const 1) (i32.const 0) (i64.const 0)
-            (i32.const 0) (i32.const 0) (i32.const 0)) (br 0)) unreachable";
-    let finished = run(attempt(), &task(body), ModuleKind::Task, &heard);
-    assert_eq!(kind_of(&finished), Some(TimeLimit));
-    let heard = heard.0.into_inner().unwrap();
-    // In 300 ms at one report each 100 ms: the first has the log line.
-    assert!((1..=3).contains(&heard.len()), "{} reports", heard.len());
-    assert_eq!(heard[0].1, "debug name\n");
-    assert_eq!(finished.log, "");
+            (i32.const 0) (i32.const 0) (i32.const 0)) (br_if 0 (i32.eqz (call $cancelled))))
+        {NOTHING}"
+    );
+    let sandbox = sandbox();
+    let program = load(&sandbox, &task(&body), ModuleKind::Task).unwrap();
+    let controls = Controls::default();
+    let canceller = Canceller(&controls, Heard::default());
+    let finished = block_on(sandbox.run(&program, attempt(), controls.clone(), &canceller));
+    assert_eq!(
+        kind_of(&finished),
+        None,
+        "it would not end without the report"
+    );
+    let heard = canceller.1.0.into_inner().unwrap();
+    assert_eq!(
+        (heard[0].1.as_str(), finished.log.as_str()),
+        ("debug name\n", "")
+    );
     assert_eq!(finished.status.progress, heard[0].0.progress);
 }
 

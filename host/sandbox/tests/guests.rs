@@ -8,19 +8,20 @@ use wasmhost_proto::module::ModuleKind;
 use wasmhost_proto::outcome::FailureKind::{self, *};
 use wasmhost_sandbox::{Controls, Finished};
 
-fn run_core(wat: &str) -> Finished {
+#[track_caller]
+fn check_core(wat: &str, want: Option<FailureKind>) -> Finished {
     let sandbox = sandbox();
     let program = load(&sandbox, wat, ModuleKind::CoreCommand).unwrap();
-    let heard = Heard::default();
-    block_on(sandbox.run(&program, attempt(), Controls::default(), &heard))
+    let (attempt, heard) = (attempt_for(want), Heard::default());
+    let finished = block_on(sandbox.run(&program, attempt, Controls::default(), &heard));
+    assert_eq!(kind_of(&finished), want, "{finished:?}\nof {wat}");
+    finished
 }
 
 /// Runs a preview-1 command whose `_start` is `body`.
 #[track_caller]
 fn check(body: &str, want: Option<FailureKind>) -> Finished {
-    let finished = run_core(&command("wasi_snapshot_preview1", body));
-    assert_eq!(kind_of(&finished), want, "{finished:?}\nof {body}");
-    finished
+    check_core(&command("wasi_snapshot_preview1", body), want)
 }
 
 fn command(wasi: &str, body: &str) -> String {
@@ -138,7 +139,7 @@ fn guests_that_do_not_end() {
     check(spin, Some(TimeLimit));
     let module = "(module (memory (export \"memory\") 1) (func $spin (loop (br 0)))
         (start $spin) (func (export \"_start\")))";
-    assert_eq!(kind_of(&run_core(module)), Some(TimeLimit));
+    check_core(module, Some(TimeLimit));
 }
 
 #[test]
@@ -157,7 +158,7 @@ fn memory_is_bounded_in_sum() {
         (table.grow $table (ref.null func) (i32.const 1000)) (i32.const -1)))) unreachable";
     check(table, Some(MemoryLimit));
     let module = "(module (memory (export \"memory\") 1000) (func (export \"_start\")))";
-    assert_eq!(kind_of(&run_core(module)), Some(MemoryLimit));
+    check_core(module, Some(MemoryLimit));
 }
 
 #[test]
@@ -174,17 +175,14 @@ fn floods_are_stopped() {
 #[test]
 fn a_count_of_bytes_that_lies_is_refused() {
     // Within the guest's memory in no way: an errno or a trap, and no allocation.
-    let finished = run_core(&command(
-        "wasi_snapshot_preview1",
-        "(call $say (i32.const 1) (i32.const 0) (i32.const -1)) unreachable",
-    ));
-    assert_eq!(kind_of(&finished), Some(Trap), "{finished:?}");
+    let body = "(call $say (i32.const 1) (i32.const 0) (i32.const -1)) unreachable";
+    check(body, Some(Trap));
 }
 
 #[test]
 fn old_commands_run_as_they_are() {
     let body = "(call $say (i32.const 1) (i32.const 4096) (i32.const 6)) (call $proc_exit (i32.const 200))";
-    let finished = run_core(&command("wasi_unstable", body));
+    let finished = check_core(&command("wasi_unstable", body), Some(ExitCode));
     assert_eq!(finished.output, b"hello\n");
     assert_eq!(finished.failure.unwrap().exit_code, Some(200));
 }
@@ -255,9 +253,10 @@ fn neighbours_are_undisturbed() {
     let spinner = load("(loop (br 0))");
     let good = load("(call $say (i32.const 1) (i32.const 4096) (i32.const 6))");
     let heard = Heard::default();
-    let run = |program| sandbox.run(program, attempt(), Controls::default(), &heard);
+    let run = |program, attempt| sandbox.run(program, attempt, Controls::default(), &heard);
+    let (short, long) = (attempt_for(Some(TimeLimit)), attempt());
     block_on(async {
-        let (bad, good) = tokio::join!(run(&spinner), run(&good));
+        let (bad, good) = tokio::join!(run(&spinner, short), run(&good, long));
         assert_eq!(kind_of(&bad), Some(TimeLimit));
         assert_eq!(
             (good.failure, good.output.as_slice()),

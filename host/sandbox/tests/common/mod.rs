@@ -38,7 +38,7 @@ pub fn attempt() -> Attempt {
         env: vec![("KEY".into(), "value".into())],
         limits: AttemptLimits {
             memory: 4 << 20,
-            wall_ms: 300,
+            wall_ms: 60_000,
             output: 1 << 20,
         },
         input: b"input".to_vec(),
@@ -64,4 +64,14 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 
 pub fn kind_of(finished: &Finished) -> Option<FailureKind> {
     finished.failure.as_ref().map(|f| f.kind)
+}
+
+/// The attempt for a guest that must end as `want`: one that is to run into its
+/// time limit gets a short one.
+pub fn attempt_for(want: Option<FailureKind>) -> Attempt {
+    let mut attempt = attempt();
+    if want == Some(FailureKind::TimeLimit) {
+        attempt.limits.wall_ms = 200;
+    }
+    attempt
 }
