@@ -3,8 +3,10 @@
 
 mod build;
 mod cancel;
+mod check;
 mod completions;
 mod context;
+mod dev;
 mod drain;
 pub(crate) mod exit;
 mod follow;
@@ -17,9 +19,12 @@ mod reference;
 mod report;
 mod result;
 mod retry;
+mod run_primary;
+mod run_worker;
 mod show;
 mod signals;
 mod status;
+mod submit;
 mod token;
 mod watch;
 mod workers;
@@ -33,12 +38,7 @@ use std::process::ExitCode;
 
 /// Runs WebAssembly tasks on many machines: durable jobs, sandboxed workers.
 #[derive(Parser, Debug)]
-#[command(
-    name = "wasmhost",
-    version,
-    propagate_version = true,
-    max_term_width = 100
-)]
+#[command(name = "wasmhost", version, max_term_width = 100)]
 #[command(after_help = "Begin with `wasmhost dev`: a primary and a worker in one process.")]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -49,6 +49,17 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// Run a primary: it takes jobs, decides and records
+    RunPrimary(run_primary::Args),
+    /// Run a worker: it runs tasks in sandboxes
+    RunWorker(run_worker::Args),
+    /// Run a primary and a worker in one process, to try things out
+    Dev(dev::Args),
+    /// Submit a job, from a definition or from flags
+    #[command(visible_alias = "run")]
+    Submit(Box<submit::Args>),
+    /// Check a definition without running it
+    Check(check::Args),
     /// List jobs, newest first
     #[command(visible_alias = "ps")]
     Jobs(jobs::Args),
@@ -114,8 +125,12 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 fn run(command: Command, settings: Settings) -> anyhow::Result<Exit> {
-    let serves = false;
+    let serves = matches!(
+        command,
+        Command::RunPrimary(_) | Command::RunWorker(_) | Command::Dev(_)
+    );
     let default = match command {
+        Command::Dev(_) => "warn",
         _ if serves => "info",
         _ => "off",
     };
@@ -133,6 +148,11 @@ fn run(command: Command, settings: Settings) -> anyhow::Result<Exit> {
 
 async fn dispatch(command: Command, cx: &Context) -> anyhow::Result<Exit> {
     match command {
+        Command::RunPrimary(args) => run_primary::run(args, cx).await,
+        Command::RunWorker(args) => run_worker::run(args, cx).await,
+        Command::Dev(args) => dev::run(args, cx).await,
+        Command::Submit(args) => submit::run(*args, cx).await,
+        Command::Check(args) => check::run(args, cx).await,
         Command::Jobs(args) => jobs::run(args, cx).await,
         Command::Show(args) => show::run(args, cx).await,
         Command::Status(args) => status::run(args, cx).await,
@@ -149,3 +169,6 @@ async fn dispatch(command: Command, cx: &Context) -> anyhow::Result<Exit> {
         Command::Completions(args) => completions::run(args),
     }
 }
+
+#[cfg(test)]
+mod tests;

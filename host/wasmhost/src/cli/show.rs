@@ -52,13 +52,15 @@ pub(crate) async fn run(args: Args, cx: &Context) -> anyhow::Result<Exit> {
 }
 
 async fn whole(client: &Client, cx: &Context, job: &str) -> anyhow::Result<()> {
+    if cx.out.is_json() || cx.out.quiet {
+        let job = client.job(job).await?;
+        return cx
+            .out
+            .answer(&job, |job| job.id.to_string(), |_| String::new());
+    }
     let status = client.status(job).await?;
     let waiting = first_waiting(client, &status).await?;
-    cx.out.answer(
-        &status,
-        |s| s.job.id.to_string(),
-        |s| story::job(s, waiting.as_ref()),
-    )
+    cx.out.text(&story::job(&status, waiting.as_ref()))
 }
 
 /// A task that waits, so that the story can say why.

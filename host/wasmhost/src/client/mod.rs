@@ -37,7 +37,14 @@ impl Client {
     /// A client for the primary that the settings name. Talks to it only when
     /// more than one local token could be meant.
     pub(crate) async fn open(settings: &Settings) -> Result<Client, ClientError> {
-        let mut client = Client::new(&settings.addr, settings.ca.as_deref())?;
+        let base = base_url(&settings.addr)?;
+        let local = settings.local_authority();
+        let is_local = base.scheme() == "https" && is_loopback(&base) && local.exists();
+        let ca = settings
+            .ca
+            .as_deref()
+            .or(is_local.then_some(local.as_path()));
+        let mut client = Client::new(base, ca)?;
         let mut tokens = tokens(settings)?.into_iter();
         client.token = tokens.next();
         for other in tokens {
@@ -51,8 +58,7 @@ impl Client {
         Ok(client)
     }
 
-    fn new(addr: &str, ca: Option<&Path>) -> Result<Client, ClientError> {
-        let base = base_url(addr)?;
+    fn new(base: Url, ca: Option<&Path>) -> Result<Client, ClientError> {
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("wasmhost/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT)

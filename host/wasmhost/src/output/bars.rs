@@ -31,7 +31,7 @@ pub(crate) struct Bars {
     multi: MultiProgress,
     nodes: Vec<ProgressBar>,
     tasks: Vec<ProgressBar>,
-    said: Option<(Instant, JobState)>,
+    said: (Instant, JobState),
 }
 
 impl Bars {
@@ -42,7 +42,7 @@ impl Bars {
             multi: MultiProgress::new(),
             nodes: Vec::new(),
             tasks: Vec::new(),
-            said: None,
+            said: (Instant::now(), JobState::Queued),
         }
     }
 
@@ -82,12 +82,11 @@ impl Bars {
 
     fn line(&mut self, status: &JobStatus) {
         let job = &status.job;
-        let due = self
-            .said
-            .is_none_or(|(at, state)| state != job.state || at.elapsed() >= LINE_EVERY);
+        let (at, state) = self.said;
+        let due = state != job.state || at.elapsed() >= LINE_EVERY;
         if due && !job.state.is_final() {
-            self.said = Some((Instant::now(), job.state));
-            let text = format!("{} {}: {}", job.id, job.state.word(), tally(&job.counts));
+            self.said = (Instant::now(), job.state);
+            let text = format!("{} {}, {}", job.id, job.state.word(), tally(&job.counts));
             let _ = writeln!(anstream::stderr(), "{text}");
         }
     }

@@ -212,16 +212,37 @@ pub(crate) fn tokens(page: &Page<TokenView>, now: Timestamp) -> String {
 
 /// What a job's tasks came to, in a few words.
 pub(crate) fn tally(counts: &Counts) -> String {
-    let mut parts = vec![count(counts.succeeded, "task") + " succeeded"];
+    let mut parts = Vec::new();
     for (n, word) in [
+        (counts.succeeded, "succeeded"),
         (counts.failed, "failed"),
         (counts.cancelled, "cancelled"),
         (counts.running, "running"),
         (counts.waiting, "waiting"),
     ] {
+        if n > 0 && n == counts.total {
+            return format!("{} {word}", count(n, "task"));
+        }
         if n > 0 {
             parts.push(format!("{} {word}", number(n)));
         }
     }
-    parts.join(", ")
+    format!("{}: {}", count(counts.total, "task"), parts.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tallies() {
+        let mut counts = Counts {
+            total: 5,
+            succeeded: 5,
+            ..Counts::default()
+        };
+        assert_eq!(tally(&counts), "5 tasks succeeded");
+        (counts.succeeded, counts.failed, counts.waiting) = (3, 1, 1);
+        assert_eq!(tally(&counts), "5 tasks: 3 succeeded, 1 failed, 1 waiting");
+    }
 }

@@ -166,7 +166,14 @@ pub(crate) fn next(job: &JobView) -> String {
         JobState::Queued | JobState::Running | JobState::Stopping => {
             format!("wasmhost watch {id}   wasmhost logs {id}   wasmhost cancel {id}")
         }
-        JobState::Succeeded => format!("wasmhost result {id}   wasmhost logs {id}"),
+        JobState::Succeeded => {
+            let one = if job.nodes.last().is_some_and(|node| node.array) {
+                ".0"
+            } else {
+                ""
+            };
+            format!("wasmhost result {id}{one}   wasmhost logs {id}")
+        }
         JobState::Failed | JobState::Cancelled => {
             let task = job
                 .failure
@@ -308,13 +315,9 @@ fn attempt(a: &AttemptView, now: Timestamp) -> String {
 
 fn failure(failure: &Failure) -> String {
     let mut out = String::new();
-    let code = failure
-        .exit_code
-        .map(|code| format!(" (exit code {code})"))
-        .unwrap_or_default();
     put!(
         out,
-        "  {}{code}: {}",
+        "  {}: {}",
         failure.kind.name(),
         line(&failure.message, MAX_FAILURE_TEXT)
     );

@@ -9,6 +9,7 @@ pub(crate) fn table(headings: &[&str]) -> Table {
         .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Disabled)
         .enforce_styling();
+    table.style_text_only();
     table.set_header(
         headings
             .iter()

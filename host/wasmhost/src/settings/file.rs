@@ -41,7 +41,7 @@ pub(crate) struct ClientFile {
 pub(crate) struct PrimaryFile {
     pub(crate) listen: Option<std::net::SocketAddr>,
     pub(crate) http: Option<std::net::SocketAddr>,
-    pub(crate) advertise: Option<Vec<String>>,
+    pub(crate) advertise: Option<String>,
     pub(crate) lease: Option<Millis>,
     pub(crate) tls_cert: Option<PathBuf>,
     pub(crate) tls_key: Option<PathBuf>,
@@ -123,6 +123,16 @@ mod tests {
         check("[primary]\nlease = '15'", Err("not a duration"));
         check("output = 'yaml'", Err("unknown variant `yaml`"));
         check("[primary]\nlisten = 'here'", Err("socket address"));
+    }
+
+    #[test]
+    fn the_documented_file_is_right() {
+        let page = include_str!("../../../../docs/cli.md");
+        let example = page
+            .split("```toml\n")
+            .nth(1)
+            .and_then(|rest| rest.split("```").next());
+        check(example.unwrap(), Ok(()));
     }
 
     #[test]

@@ -226,14 +226,23 @@ impl Settings {
         self.data_dir.join("primary")
     }
 
-    /// The worker's own part of the data directory.
-    pub(crate) fn worker_dir(&self) -> PathBuf {
-        self.data_dir.join("worker")
+    /// The data directory of a worker: one for each name, so that several
+    /// workers can live on one machine.
+    pub(crate) fn worker_dir(&self, name: Option<&str>) -> PathBuf {
+        match name {
+            Some(name) => self.data_dir.join(format!("worker-{name}")),
+            None => self.data_dir.join("worker"),
+        }
     }
 
     /// The data directory of `dev`, with a primary and a worker of its own.
     pub(crate) fn dev_dir(&self) -> PathBuf {
         self.data_dir.join("dev")
+    }
+
+    /// Where a primary on this machine leaves its authority's certificate.
+    pub(crate) fn local_authority(&self) -> PathBuf {
+        self.primary_dir().join("ca/ca.crt")
     }
 
     /// Where a primary on this machine leaves its first client token: that of

@@ -1,0 +1,53 @@
+//! `wasmhost check FILE`: everything that a submission checks, without one.
+
+use super::context::Context;
+use super::exit::{Exit, Fault};
+use super::submit::prepare::Definition;
+use crate::output::human::{duration, line, memory, number};
+use crate::output::lists::short;
+use crate::output::table::{render, table};
+use std::path::PathBuf;
+use wasmhost_proto::api::{CheckView, SubmitRequest};
+use wasmhost_proto::limits::MAX_NAME;
+
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// A job definition (TOML), or - for standard input
+    file: PathBuf,
+}
+
+pub(crate) async fn run(args: Args, cx: &Context) -> anyhow::Result<Exit> {
+    let definition = Definition::read(&args.file)?;
+    // Most mistakes are found without a primary.
+    definition.parse()?;
+    let origin = definition.origin();
+    let request = SubmitRequest {
+        definition: definition.text,
+        ..SubmitRequest::default()
+    };
+    let view = cx
+        .client()
+        .await?
+        .check(&request)
+        .await
+        .map_err(|error| Fault::about(error, origin))?;
+    cx.out.answer(&view, |view| view.name.clone(), text)?;
+    cx.out
+        .talk(format!("{} is right: wasmhost submit {0}", definition.name));
+    Ok(Exit::OK)
+}
+
+fn text(view: &CheckView) -> String {
+    let mut out = table(&["NODE", ">TASKS", "MODULE", ">TIME", ">MEMORY", ">OUTPUT"]);
+    for node in &view.nodes {
+        out.add_row([
+            line(&node.name, MAX_NAME),
+            number(node.count.into()),
+            node.module.as_ref().map_or("not resolved".into(), short),
+            duration(node.limits.wall_ms),
+            memory(node.limits.memory),
+            memory(node.limits.output),
+        ]);
+    }
+    render(&out)
+}
