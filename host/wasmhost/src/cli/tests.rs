@@ -1,5 +1,5 @@
 //! The whole tree at once: it is sound, every setting can come from the
-//! environment.
+//! environment, and the help says what it said.
 
 use super::Cli;
 use clap::{Arg, Command, CommandFactory, Parser};
@@ -84,4 +84,23 @@ fn command_lines() {
     check("wasmhost show job.3", true);
     check("wasmhost jobs --all --output json -q", true);
     check("wasmhost jobs --output yaml", false);
+}
+#[test]
+fn the_help_says_what_it_said() {
+    let mut text = String::new();
+    let mut tree = Cli::command().term_width(100);
+    tree.build();
+    walk(&tree, "wasmhost", &mut |path, command| {
+        let help = command.clone().render_help().to_string();
+        // What every verb has is shown once.
+        let own = help
+            .split("Options of every verb:")
+            .next()
+            .filter(|_| path != "wasmhost");
+        text.push_str(&format!(
+            "$ {path} --help\n{}\n\n",
+            own.unwrap_or(&help).trim_end()
+        ));
+    });
+    insta::assert_snapshot!(text);
 }
