@@ -1,6 +1,7 @@
 //! A primary and its workers, as separate processes with a data directory of
 //! their own, and the command line against them.
 
+use crate::http::{Answer, request};
 use crate::process::{Process, wait_until};
 use crate::wasmhost;
 use serde_json::Value;
@@ -132,6 +133,53 @@ impl Cluster {
     /// The address for workers.
     pub fn worker_address(&self) -> String {
         format!("127.0.0.1:{}", self.udp)
+    }
+
+    /// The token that the primary made for clients on this machine.
+    pub fn token(&self) -> String {
+        let path = self.dir.path().join("data/primary/client.token");
+        std::fs::read_to_string(path)
+            .expect("the primary wrote a client token")
+            .trim()
+            .to_owned()
+    }
+
+    /// `GET` of the API with the token.
+    pub fn get(&self, path: &str) -> Answer {
+        request(
+            self.http,
+            "GET",
+            &format!("/api/v1{path}"),
+            Some(&self.token()),
+            b"",
+        )
+    }
+
+    /// Every task of a job, in order of node and index.
+    pub fn tasks(&self, job: &str) -> Vec<Value> {
+        let mut all = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let page = self.get(&format!("/jobs/{job}/tasks?limit=500{cursor}"));
+            assert_eq!(
+                page.status,
+                200,
+                "{}{}",
+                String::from_utf8_lossy(&page.body),
+                self.explain()
+            );
+            let page = page.json();
+            all.extend(page["items"].as_array().expect("items").iter().cloned());
+            match page["next_cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return all,
+            }
+        }
+    }
+
+    /// The port of the HTTP API.
+    pub fn port(&self) -> u16 {
+        self.http
     }
 
     /// A command of the product, with this cluster's environment and no other.

@@ -3,6 +3,7 @@
 //! about the product by itself, and never links the host.
 
 mod cluster;
+pub mod http;
 mod process;
 mod rng;
 
