@@ -37,7 +37,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("quinn", &["wasmhost-link"]),
     ("rcgen", &["wasmhost-link"]),
     ("wit-component", &["wasmhost-jobc"]),
-    ("wasmparser", &["wasmhost-jobc"]),
+    ("wasmparser", &["wasmhost-jobc", "wasmhost-sandbox"]),
     ("wit-bindgen", &["wasmhost-guest"]),
     ("axum", &["wasmhost"]),
     ("clap", &["wasmhost"]),
