@@ -2,8 +2,9 @@
 //! heavy dependency with one owner.
 #![allow(clippy::unwrap_used)]
 
-use cargo_metadata::{DependencyKind, MetadataCommand};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
 
 /// Crate, and the crates of this repository that it may name outside its tests.
 const ARROWS: &[(&str, &[&str])] = &[
@@ -45,22 +46,32 @@ const OWNERS: &[(&str, &[&str])] = &[
 
 /// Every package of the workspace, and the names of its dependencies outside tests.
 fn packages() -> BTreeMap<String, BTreeSet<String>> {
-    MetadataCommand::new()
-        .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"))
-        .no_deps()
-        .other_options(["--offline".to_owned(), "--locked".to_owned()])
-        .exec()
-        .expect("cargo metadata runs on the workspace")
-        .packages
-        .into_iter()
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "metadata",
+            "--format-version=1",
+            "--no-deps",
+            "--offline",
+            "--manifest-path",
+            manifest,
+        ])
+        .output()
+        .expect("cargo starts");
+    let metadata: Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&output.stderr)));
+    let name = |value: &Value| value["name"].as_str().unwrap().to_owned();
+    let packages = metadata["packages"].as_array().unwrap().iter();
+    packages
         .map(|package| {
-            let names = package
-                .dependencies
-                .into_iter()
-                .filter(|d| d.kind != DependencyKind::Development)
-                .map(|d| d.name)
-                .collect();
-            (package.name.to_string(), names)
+            let dependencies = package["dependencies"].as_array().unwrap().iter();
+            (
+                name(package),
+                dependencies
+                    .filter(|d| d["kind"] != "dev")
+                    .map(name)
+                    .collect(),
+            )
         })
         .collect()
 }

@@ -19,7 +19,7 @@ fn definition() -> String {
         [task]
         module = {{ path = "{}" }}
         array = {{ range = [0, {TASKS}] }}
-        input = {{ do = "spin_ms", ms = 8, value = "${{item}}" }}
+        input = {{ do = "spin", ms = 8, value = "${{item}}" }}
         retry = {{ lost = 100 }}
         "#,
         task("fixtures/odd").display()

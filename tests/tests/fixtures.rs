@@ -8,33 +8,69 @@ use wasmhost_tests::{Cluster, Options, task};
 /// What the guest does, the state its task ends in, and the failure's kind and
 /// a part of its message.
 const CASES: &[(&str, &str, &str, &str)] = &[
-    ("trap", "failed", "trap", "unreachable"),
-    ("panic", "failed", "trap", "panic"),
-    ("loop", "failed", "time_limit", "time"),
-    ("sleep", "failed", "time_limit", "time"),
-    ("grow", "failed", "memory_limit", "memory"),
-    ("stack", "failed", "stack_overflow", "stack"),
-    ("flood_stderr", "failed", "host_call_limit", "log"),
-    ("flood_log", "failed", "host_call_limit", "log"),
-    ("flood_status", "failed", "host_call_limit", "status"),
-    ("error", "failed", "guest_error", ""),
-    ("exit", "failed", "exit_code", "exit"),
-    ("big_output", "failed", "output_limit", "output"),
-    ("retryable", "succeeded", "", ""),
-    ("echo_context", "succeeded", "", ""),
+    (r#"do = "trap""#, "failed", "trap", "unreachable"),
+    (
+        r#"do = "panic", message = "the sky fell""#,
+        "failed",
+        "trap",
+        "the sky fell",
+    ),
+    (r#"do = "exit", code = 3"#, "failed", "exit_code", "exit"),
+    (r#"do = "loop""#, "failed", "time_limit", "time"),
+    (r#"do = "sleep""#, "failed", "time_limit", "time"),
+    (r#"do = "grow""#, "failed", "memory_limit", "memory"),
+    (r#"do = "stack""#, "failed", "stack_overflow", "stack"),
+    (r#"do = "shadow_stack""#, "failed", "trap", "out of bounds"),
+    (r#"do = "flood_stdout""#, "failed", "host_call_limit", "log"),
+    (r#"do = "flood_stderr""#, "failed", "host_call_limit", "log"),
+    (r#"do = "flood_log""#, "failed", "host_call_limit", "log"),
+    (
+        r#"do = "flood_status""#,
+        "failed",
+        "host_call_limit",
+        "status",
+    ),
+    (
+        r#"do = "invalid_data", what = "json""#,
+        "failed",
+        "invalid_data",
+        "json",
+    ),
+    (
+        r#"do = "error", message = "no""#,
+        "failed",
+        "guest_error",
+        "no",
+    ),
+    (
+        r#"do = "retryable", until = 9"#,
+        "failed",
+        "guest_retryable",
+        "attempt 4",
+    ),
+    (
+        r#"do = "big_output", bytes = 2000000"#,
+        "failed",
+        "output_limit",
+        "limit",
+    ),
+    (r#"do = "retryable", until = 3"#, "succeeded", "", ""),
+    (r#"do = "big_output", bytes = 500000"#, "succeeded", "", ""),
+    (r#"do = "echo_context""#, "succeeded", "", ""),
+    (r#"do = "say", text = "hello""#, "succeeded", "", ""),
 ];
 
 fn definition(what: &str) -> String {
     format!(
         r#"
         [job]
-        name = "odd-{what}"
+        name = "odd"
         [task]
         module = {{ path = "{}" }}
-        input = {{ do = "{what}" }}
+        input = {{ {what} }}
         [task.limits]
         memory = "64MiB"
-        time = "2s"
+        time = "8s"
         output = "1MiB"
         [task.retry]
         max = 3
@@ -58,7 +94,7 @@ fn each_guest_ends_in_its_own_outcome() {
         [task]
         module = {{ path = "{}" }}
         array = {{ range = [0, 300] }}
-        input = {{ do = "spin_ms", ms = 5, value = "${{item}}" }}
+        input = {{ do = "spin", ms = 5, value = "${{item}}" }}
         "#,
         task("fixtures/odd").display()
     ));

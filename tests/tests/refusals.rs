@@ -137,7 +137,11 @@ fn workers_without_the_right_token_are_refused() {
         ("no-token", None, "token"),
         ("garbage", Some("whj1_nonsense"), "token"),
         ("forged", Some(forged.as_str()), "token"),
-        ("foreign", Some(foreign.as_str()), "fingerprint"),
+        (
+            "foreign",
+            Some(foreign.as_str()),
+            "is not the one that the join token was made for",
+        ),
     ] {
         let said = hopeless_worker(&cluster, name, &address, token);
         assert!(said.contains(want), "{name}: '{want}' is not in: {said}");

@@ -42,8 +42,9 @@ fn everything(steps: &mut Steps, locked: &str) -> Result<()> {
     steps.cargo(&format!(
         "clippy --workspace --all-targets{locked} -- --deny warnings"
     ))?;
-    // The black-box tests start this binary: they cannot ask cargo for it.
-    steps.cargo(&format!("build --package wasmhost{locked}"))?;
+    // The black-box tests start the binary: they cannot ask cargo for it. The whole
+    // workspace, so that the dependencies are built once, with one set of features.
+    steps.cargo(&format!("build --workspace{locked}"))?;
     steps.cargo(&format!("test --workspace{locked}"))
 }
 

@@ -42,7 +42,7 @@ impl Repository {
         Ok(Repository { target, guests })
     }
 
-    /// The command line of the product, as `cargo build -p wasmhost` leaves it.
+    /// The command line of the product, as `cargo build --workspace` leaves it.
     pub(crate) fn wasmhost(&self) -> PathBuf {
         self.target.join("debug/wasmhost")
     }

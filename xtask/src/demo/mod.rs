@@ -22,7 +22,7 @@ const PICTURE: &str = "mandelbrot.png";
 pub(crate) fn run(folder: Option<&Path>) -> Result<()> {
     let repository = Repository::open()?;
     let mut steps = Steps::default();
-    steps.cargo("build --package wasmhost")?;
+    steps.cargo("build --workspace")?;
     steps.step("building the task modules", || {
         build_tasks::run(&["wordcount", "wordcount-top", "mandelbrot", "mandelbrot-png"])
     })?;
