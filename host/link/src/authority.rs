@@ -11,6 +11,7 @@ use rcgen::{
 };
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use sha2::{Digest as _, Sha256};
 use std::path::Path;
 use std::time::Duration;
 use wasmhost_proto::limits::{AUTHORITY_MS, CLOCK_SKEW_MS, WORKER_CERT_MS};
@@ -101,6 +102,15 @@ impl Authority {
     /// The authority's certificate in PEM.
     pub fn certificate_pem(&self) -> String {
         pem("CERTIFICATE", &self.certificate)
+    }
+
+    /// The same at every start of this cluster's primary, and known to nobody
+    /// else: what stateless resets are made from. It tells nothing of the key.
+    pub(crate) fn reset_secret(&self) -> [u8; 32] {
+        let key = self.issuer.key().serialize_der();
+        let mut hash = Sha256::new_with_prefix(b"wasmhost quic stateless reset");
+        hash.update(key);
+        hash.finalize().into()
     }
 
     /// A new key and certificate for a server of this cluster that is reached

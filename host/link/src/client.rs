@@ -272,7 +272,7 @@ async fn open(
             SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
             SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
         };
-        let endpoint = transport::endpoint(any, None).map_err(|e| Failure::Local(local(e)))?;
+        let endpoint = transport::client_endpoint(any).map_err(|e| Failure::Local(local(e)))?;
         let connecting = endpoint
             .connect_with(config.clone(), remote, SERVER_NAME)
             .map_err(|e| Failure::Local(local(e)))?;

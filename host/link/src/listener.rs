@@ -81,8 +81,12 @@ impl Listener {
         let identity = authority.server_identity(&[address.ip().to_string()])?;
         let crypto = tls::server(authority.certificate(), identity).map_err(BindError::Tls)?;
         let socket = |source| BindError::Socket { address, source };
-        let endpoint =
-            transport::endpoint(address, Some(transport::server(crypto))).map_err(socket)?;
+        let endpoint = transport::server_endpoint(
+            address,
+            transport::server(crypto),
+            &authority.reset_secret(),
+        )
+        .map_err(socket)?;
         let bound = endpoint.local_addr().map_err(socket)?;
         let (links, accepted) = mpsc::channel(BACKLOG);
         let shared = Arc::new(Shared {

@@ -4,6 +4,8 @@
 use quinn::{
     EndpointConfig, IdleTimeout, MtuDiscoveryConfig, ServerConfig, TransportConfig, VarInt,
 };
+use quinn_proto::HashedConnectionIdGenerator;
+use ring::hmac;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -75,19 +77,36 @@ fn common() -> TransportConfig {
     transport
 }
 
-/// An endpoint on a UDP socket with large buffers, as far as the system allows.
-pub(crate) fn endpoint(
+/// A primary's endpoint. `secret` outlives the process: a primary that was
+/// killed and started again can so tell its workers at once, by stateless resets
+/// (RFC 9000, 10.3), that their connections are gone. Without it they would wait
+/// for the idle time-out.
+pub(crate) fn server_endpoint(
     address: SocketAddr,
+    server: ServerConfig,
+    secret: &[u8; 32],
+) -> io::Result<quinn::Endpoint> {
+    let mut config = EndpointConfig::new(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, secret)));
+    let [a, b, c, d, e, f, g, h, ..] = *secret;
+    let ids = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+    config.cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(ids)));
+    open(address, config, Some(server))
+}
+
+/// A worker's endpoint.
+pub(crate) fn client_endpoint(address: SocketAddr) -> io::Result<quinn::Endpoint> {
+    open(address, EndpointConfig::default(), None)
+}
+
+/// An endpoint on a UDP socket with large buffers, as far as the system allows.
+fn open(
+    address: SocketAddr,
+    config: EndpointConfig,
     server: Option<ServerConfig>,
 ) -> io::Result<quinn::Endpoint> {
     let socket = UdpSocket::bind(address)?;
     // Best effort: the system's own maximum applies, and smaller buffers only cost speed.
     let _ = rustix::net::sockopt::set_socket_recv_buffer_size(&socket, SOCKET_BUFFER);
     let _ = rustix::net::sockopt::set_socket_send_buffer_size(&socket, SOCKET_BUFFER);
-    quinn::Endpoint::new(
-        EndpointConfig::default(),
-        server,
-        socket,
-        Arc::new(quinn::TokioRuntime),
-    )
+    quinn::Endpoint::new(config, server, socket, Arc::new(quinn::TokioRuntime))
 }

@@ -106,7 +106,7 @@ struct Raw {
 impl Raw {
     async fn connect(primary: &Primary, identity: &Identity) -> Raw {
         let config = crate::transport::client(crate::tls::client(identity).unwrap());
-        let endpoint = crate::transport::endpoint(local(), None).unwrap();
+        let endpoint = crate::transport::client_endpoint(local()).unwrap();
         let connecting = endpoint
             .connect_with(config, primary.listener.local_addr(), SERVER_NAME)
             .unwrap();
@@ -163,7 +163,8 @@ async fn an_older_primary_is_named_to_the_worker() {
     let server = identity_home.authority.server_identity(&[]).unwrap();
     let crypto = crate::tls::server(identity_home.authority.certificate(), server).unwrap();
     let endpoint =
-        crate::transport::endpoint(local(), Some(crate::transport::server(crypto))).unwrap();
+        crate::transport::server_endpoint(local(), crate::transport::server(crypto), &[7; 32])
+            .unwrap();
     let address = endpoint.local_addr().unwrap().to_string();
     let serve = async {
         let connection = endpoint.accept().await.unwrap().await.unwrap();
@@ -249,7 +250,7 @@ async fn a_storm_of_connections_is_bounded_and_passes() {
         let config = crate::transport::client(crate::tls::client(&identity).unwrap());
         let address = primary.listener.local_addr();
         storm.spawn(async move {
-            let endpoint = crate::transport::endpoint(local(), None).unwrap();
+            let endpoint = crate::transport::client_endpoint(local()).unwrap();
             let reason = match endpoint
                 .connect_with(config, address, SERVER_NAME)
                 .unwrap()

@@ -185,7 +185,7 @@ async fn a_primary_refuses_what_it_did_not_sign_or_what_has_expired() {
 async fn a_worker_without_a_certificate_may_only_join() {
     let primary = Primary::start();
     let crypto = crate::tls::anonymous(primary.authority.certificate()).unwrap();
-    let endpoint = crate::transport::endpoint(local(), None).unwrap();
+    let endpoint = crate::transport::client_endpoint(local()).unwrap();
     let config = crate::transport::client(crypto);
     let connecting = endpoint.connect_with(
         config,

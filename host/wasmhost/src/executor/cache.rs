@@ -25,7 +25,7 @@ const MAC: &str = "mac";
 
 /// Why there is no compiled module.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
-pub enum CompileFailure {
+pub(crate) enum CompileFailure {
     /// The module is at fault: another try would end the same way.
     #[error("the module was rejected: {0}")]
     Rejected(String),
@@ -42,7 +42,7 @@ impl From<io::Error> for CompileFailure {
 
 /// A worker's compiled modules. Clones share one cache.
 #[derive(Clone)]
-pub struct CompileCache(Arc<Inner>);
+pub(crate) struct CompileCache(Arc<Inner>);
 
 struct Inner {
     dir: PathBuf,
@@ -74,7 +74,7 @@ struct Entry {
 impl CompileCache {
     /// Opens the cache in `dir`, which is made for this user alone if it is
     /// missing. Files of other engines or of no known name are removed.
-    pub fn open(dir: &Path, max_bytes: u64, program: PathBuf) -> io::Result<CompileCache> {
+    pub(crate) fn open(dir: &Path, max_bytes: u64, program: PathBuf) -> io::Result<CompileCache> {
         fs::create_dir_all(dir)?;
         fs::set_permissions(dir, Permissions::from_mode(0o700))?;
         let engine = wasmhost_sandbox::compatibility().map_err(io::Error::other)?;
@@ -94,7 +94,7 @@ impl CompileCache {
     /// The compiled form of the module in the file `wasm`, whose digest is
     /// known to be `digest`. Calls that ask for one module at the same time
     /// share one compile; `on_compile` is called if it takes one.
-    pub async fn get(
+    pub(crate) async fn get(
         &self,
         wasm: &Path,
         digest: Digest,

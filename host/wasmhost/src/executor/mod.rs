@@ -19,15 +19,15 @@ mod tell;
 #[cfg(test)]
 mod tests;
 
-pub use cache::{CompileCache, CompileFailure};
-pub use output::OutputData;
-pub use pool::{InputData, Order, Pool, PoolEnd, PoolEvent, PoolOptions};
+pub(crate) use cache::{CompileCache, CompileFailure};
+pub(crate) use output::OutputData;
+pub(crate) use pool::{InputData, Order, Pool, PoolEnd, PoolEvent, PoolOptions};
 
 use std::process::ExitCode;
 
 /// Runs a hidden subcommand if this process was started as a child of a worker:
 /// `executor` or `compile`. To be called before anything else.
-pub fn dispatch() -> Option<ExitCode> {
+pub(crate) fn dispatch() -> Option<ExitCode> {
     let mut args = std::env::args_os().skip(1);
     match args.next()?.to_str()? {
         "executor" => Some(launch::child_main(args)),

@@ -11,7 +11,7 @@ use wasmhost_proto::limits::MAX_INLINE;
 
 /// The output of a run.
 #[derive(Clone, PartialEq, Debug)]
-pub enum OutputData {
+pub(crate) enum OutputData {
     /// Up to `MAX_INLINE` bytes.
     Bytes(Vec<u8>),
     /// More: a file that belongs to whoever gets this.

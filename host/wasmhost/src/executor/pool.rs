@@ -20,7 +20,7 @@ use wasmhost_proto::{Digest, Lease, TaskId};
 
 /// How to set up a [`Pool`].
 #[derive(Clone, Debug)]
-pub struct PoolOptions {
+pub(crate) struct PoolOptions {
     /// The program to start as executors: this one.
     pub program: PathBuf,
     /// How many processes; at least one.
@@ -33,7 +33,7 @@ pub struct PoolOptions {
 
 /// A run to start.
 #[derive(Clone, Debug)]
-pub struct Order {
+pub(crate) struct Order {
     /// The task.
     pub task: TaskId,
     /// The lease. With the task it names the run from now on.
@@ -56,7 +56,7 @@ pub struct Order {
 
 /// The input of a run.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum InputData {
+pub(crate) enum InputData {
     /// Here.
     Bytes(Vec<u8>),
     /// In a file, which is only read.
@@ -66,7 +66,7 @@ pub enum InputData {
 /// What happens in the pool. Of each run: perhaps `Started`, any number of
 /// `Status`, one `Ended`.
 #[derive(Clone, PartialEq, Debug)]
-pub enum PoolEvent {
+pub(crate) enum PoolEvent {
     /// A run has been instantiated.
     Started(TaskId, Lease),
     /// A run has published something.
@@ -94,7 +94,7 @@ pub enum PoolEvent {
 
 /// The end of a run.
 #[derive(Clone, PartialEq, Debug)]
-pub struct PoolEnd {
+pub(crate) struct PoolEnd {
     /// The task.
     pub task: TaskId,
     /// The lease.
@@ -127,7 +127,7 @@ impl PoolEnd {
 }
 
 /// Starts, feeds, kills and replaces executor processes. Dropping it kills them.
-pub struct Pool {
+pub(crate) struct Pool {
     shared: Arc<Shared>,
     seats: JoinSet<()>,
 }
@@ -135,7 +135,7 @@ pub struct Pool {
 impl Pool {
     /// Starts the executors. Needs a tokio runtime; its events must be read, or
     /// the executors come to wait. Errors: the folder cannot be made.
-    pub fn start(options: PoolOptions) -> io::Result<(Pool, mpsc::Receiver<PoolEvent>)> {
+    pub(crate) fn start(options: PoolOptions) -> io::Result<(Pool, mpsc::Receiver<PoolEvent>)> {
         let launch = Program {
             path: options.program.clone(),
             slots: options.slots,
@@ -165,24 +165,24 @@ impl Pool {
 
     /// Makes a compiled module known to all executors, present and future. The
     /// least recently used one is forgotten when there are too many.
-    pub fn load(&self, digest: Digest, kind: ModuleKind, path: PathBuf) {
+    pub(crate) fn load(&self, digest: Digest, kind: ModuleKind, path: PathBuf) {
         self.shared.lock().know(digest, kind, path);
     }
 
     /// Starts a run on the executor that has least to do. Whatever is wrong
     /// with it comes back as its end.
-    pub fn run(&self, order: Order) {
+    pub(crate) fn run(&self, order: Order) {
         let seat = self.shared.lock().take(order);
         self.shared.wakes[seat].notify_one();
     }
 
     /// Raises the cancel flag of a run.
-    pub fn cancel(&self, task: TaskId, lease: Lease) {
+    pub(crate) fn cancel(&self, task: TaskId, lease: Lease) {
         self.tell(task, lease, |run, _| ToExecutor::Cancel { run });
     }
 
     /// Ends a run now. An executor that does not obey is killed.
-    pub fn kill(&self, task: TaskId, lease: Lease) {
+    pub(crate) fn kill(&self, task: TaskId, lease: Lease) {
         self.tell(task, lease, |run, placed| {
             placed.kill();
             ToExecutor::Kill { run }
@@ -196,7 +196,7 @@ impl Pool {
     }
 
     /// Lets what runs end within `grace`, then kills what is left.
-    pub async fn shutdown(mut self, grace: Duration) {
+    pub(crate) async fn shutdown(mut self, grace: Duration) {
         self.shared.lock().close();
         self.shared.wakes.iter().for_each(|wake| wake.notify_one());
         let all = async { while self.seats.join_next().await.is_some() {} };

@@ -174,8 +174,9 @@ mod tests {
             let mut out = blobs.begin(MAX_BLOB).unwrap();
             head(&mut out, UNSIGNED, value).unwrap();
             let blob = out.finish().unwrap();
-            let (file, _) = blobs.open_file(blob.digest).unwrap().unwrap();
-            let bytes: Vec<u8> = file.bytes().collect::<Result<_, _>>().unwrap();
+            let (mut file, _) = blobs.open_file(blob.digest).unwrap().unwrap();
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes).unwrap();
             let mut want = Vec::new();
             ciborium::into_writer(&value, &mut want).unwrap();
             assert_eq!(bytes, want, "{value}");

@@ -12,7 +12,7 @@ mod open;
 mod sessions;
 mod tally;
 
-pub(crate) use handle::{ApiRefusal, Change, Handle, Stopped};
+pub(crate) use handle::{ApiRefusal, Change, Handle};
 pub(crate) use tally::Tally;
 
 use self::driver::{Clock, Driver};

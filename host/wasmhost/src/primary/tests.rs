@@ -1,7 +1,7 @@
 //! The primary as a whole, on a real disk and over real QUIC, with a worker
 //! whose runs are a function of the test.
 
-use super::{ApiRefusal, Change, Handle, PrimaryOptions, Running, Stopped, start};
+use super::{ApiRefusal, Change, Handle, PrimaryOptions, Running, start};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
@@ -335,7 +335,7 @@ async fn a_restart_goes_on_with_what_was_acknowledged() {
     worker.work(3, |_, index| text(index)).await;
     assert_eq!((worker.term, handle.term()), (1, 1));
     running.shutdown().await.unwrap();
-    assert_eq!(handle.ask(|_, _| ()).await, Err(Stopped));
+    assert_eq!(handle.ask(|_, _| ()).await, Err(super::handle::Stopped));
     assert_eq!(
         handle.submit(array(1), None).await,
         Err(ApiRefusal::Stopped)

@@ -163,7 +163,8 @@ impl Driver {
                 self.outbox = Some(outbox);
                 self.handle(Event::Connected);
             }
-            Cause::Down(_) => {
+            Cause::Down(why) => {
+                tracing::debug!("the connection is gone: {why}");
                 self.uplinks.send_replace(None);
                 self.outbox = None;
                 self.handle(Event::Disconnected);
