@@ -1,0 +1,75 @@
+//! What stands for each command of the pages: where the lines run that the test
+//! cannot run itself, and what to type for the patterns in running text. Runs nothing.
+
+/// Lines of blocks that are not run here, and where they are.
+pub(crate) const ELSEWHERE: &[(&str, &str)] = &[
+    ("cargo xtask test", "runs this test"),
+    (
+        "cargo xtask demo",
+        "builds and starts a cluster of its own: by hand, before a release",
+    ),
+    (
+        "cargo install --path ../wasmhost/host/wasmhost",
+        "the binary that is tested is built from there, and found in PATH",
+    ),
+    ("cargo new --lib shout", "the crate is made from the page"),
+    ("cd shout", "the crate is made from the page"),
+];
+
+/// What stands for each command in running text and in the table of verbs.
+pub(crate) const SPANS: &[(&str, &[&str])] = &[
+    ("dev", &["dev --help"]), // a block runs it
+    ("run-primary", &["run-primary --help"]),
+    ("run-worker", &["run-worker --help"]),
+    ("submit FILE", &["submit job.toml"]),
+    ("submit --module M", &["submit --module echo --input x"]),
+    ("--wait", &["submit job.toml --wait --quiet"]),
+    ("check FILE", &["check job.toml"]),
+    ("jobs", &["jobs"]),
+    (
+        "show JOB[.NODE][.INDEX]",
+        &["show JOB", "show JOB.echo", "show JOB.1", "show JOB.echo.1"],
+    ),
+    ("status JOB", &["status JOB"]),
+    ("watch JOB", &["watch JOB"]),
+    (
+        "logs JOB[.NODE][.INDEX]",
+        &["logs JOB", "logs JOB.echo", "logs JOB.1", "logs JOB.echo.1"],
+    ),
+    ("-f", &["logs -f JOB"]),
+    (
+        "result JOB[.NODE][.INDEX]",
+        &["result ONE", "result JOB.1", "result JOB.echo.1"],
+    ),
+    ("--to FILE", &["result JOB.1 --to result.txt"]),
+    ("cancel JOB", &["cancel LIVE"]),
+    ("retry JOB", &["retry FAILED"]),
+    ("workers", &["workers"]),
+    ("drain WORKER", &["drain w1", "drain --off w1"]),
+    ("module push", &["module push hello.wasm --name spare"]),
+    ("list", &["module list", "token list"]),
+    ("show", &["module show spare"]),
+    ("remove", &["module remove spare"]),
+    ("token create", &["token create", "token create --worker"]),
+    ("revoke", &["token revoke TOKEN"]),
+    ("info", &["info"]),
+    ("completions SHELL", &["completions bash"]),
+    ("wasmhost --help", &["--help"]),
+    ("wasmhost VERB --help", &["submit --help"]),
+    ("wasmhost submit FILE", &["submit job.toml"]),
+    ("wasmhost check FILE", &["check job.toml"]),
+    (
+        "wasmhost submit --module M",
+        &["submit --module echo", "submit --module hello.wasm"],
+    ),
+    (
+        "wasmhost dev FILE…",
+        &["--data-dir once dev --http 127.0.0.1:0 --listen 127.0.0.1:0 shout/job.toml"],
+    ),
+    ("wasmhost show", &["show latest"]),
+    ("wasmhost module show", &["module show echo"]),
+    (
+        "wasmhost submit job.toml --wait",
+        &["submit shout/job.toml --wait | grep -F '{\"text\":\"HELLO!!!\"}'"],
+    ),
+];
