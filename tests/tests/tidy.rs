@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 /// Lines before a file's own tests, at most.
 const CEILING: usize = 400;
+/// Lines of a file that is nothing but tests: tables are long and read by search.
+const TEST_CEILING: usize = 550;
 /// The median that the tree keeps below.
 const MEDIAN: usize = 160;
 
@@ -47,7 +49,9 @@ fn files_are_short_and_say_what_they_own() {
     let mut complaints = Vec::new();
     for (path, text) in &sources {
         let lines = product_lines(text);
-        if lines > CEILING {
+        let name = path.to_string_lossy();
+        let tests = name.contains("/tests/") || name.ends_with("/tests.rs");
+        if lines > if tests { TEST_CEILING } else { CEILING } {
             complaints.push(format!(
                 "{} has {lines} lines before its tests: cut it",
                 path.display()

@@ -8,7 +8,6 @@ use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 /// The profile in `Cargo.toml`.
 const PROFILE: &str = "guest";
@@ -60,7 +59,7 @@ fn build(guests: &[&Guest], target: &str) -> Result<()> {
         .iter()
         .flat_map(|guest| ["--package", &guest.package]);
     steps::run(
-        Command::new("cargo")
+        steps::cargo()
             .args(["build", "--profile", PROFILE, "--target", target])
             .args(packages),
     )

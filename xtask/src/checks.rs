@@ -36,7 +36,7 @@ fn everything(steps: &mut Steps, locked: &str) -> Result<()> {
         toolchain::ensure(BARE)?;
         let args =
             format!("check --quiet --target {BARE} -p wasmhost-proto -p wasmhost-core{locked}");
-        steps::run(Command::new("cargo").args(args.split(' ')))
+        steps::run(steps::cargo().args(args.split(' ')))
     })?;
     steps.step("build-tasks", || build_tasks::run(&[]))?;
     steps.cargo(&format!(

@@ -1,9 +1,9 @@
 //! Where things are: the workspace as cargo sees it, and the guests in it.
 
+use crate::steps;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// The workspace.
 pub(crate) struct Repository {
@@ -75,7 +75,7 @@ fn guest(folder: &Path, package: &Value) -> Result<Guest> {
 
 /// What `cargo metadata` says, as JSON.
 pub(crate) fn metadata(args: &[&str]) -> Result<Value> {
-    let output = Command::new("cargo")
+    let output = steps::cargo()
         .args(["metadata", "--format-version", "1"])
         .args(args)
         .output()

@@ -2,7 +2,6 @@
 
 use crate::steps;
 use anyhow::{Context, Result};
-use std::process::Command;
 
 /// What to simulate.
 pub(crate) enum Schedules {
@@ -43,9 +42,5 @@ pub(crate) fn run(schedules: Schedules) -> Result<()> {
         "--",
         "--nocapture",
     ];
-    steps::run(
-        Command::new("cargo")
-            .args(args)
-            .env(name, number.to_string()),
-    )
+    steps::run(steps::cargo().args(args).env(name, number.to_string()))
 }

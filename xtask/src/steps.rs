@@ -25,7 +25,7 @@ impl Steps {
     /// Runs cargo.
     pub(crate) fn cargo(&mut self, args: &str) -> Result<()> {
         self.step(&format!("cargo {args}"), || {
-            run(Command::new("cargo").args(args.split(' ')))
+            run(cargo().args(args.split(' ')))
         })
     }
 
@@ -39,6 +39,19 @@ impl Steps {
         let _ = writeln!(text, "{:>8}  in all", seconds(total));
         text
     }
+}
+
+/// Cargo as from a shell. What cargo tells this program of its own package would
+/// make build scripts that look at it run again, ring's for one.
+pub(crate) fn cargo() -> Command {
+    let mut command = Command::new("cargo");
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
+    command
 }
 
 /// Runs a command to its end, which must be a good one.

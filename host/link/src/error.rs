@@ -66,7 +66,7 @@ pub enum IdentityError {
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// The address is not free or not ours.
-    #[error("cannot listen for workers on UDP {address}: {source}")]
+    #[error("UDP {address} cannot be opened; is another primary running there?")]
     Socket {
         /// The address.
         address: std::net::SocketAddr,

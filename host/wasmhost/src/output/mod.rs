@@ -1,6 +1,10 @@
 //! What is written where: data to standard output, talk to standard error.
 //! Colour and bars only where somebody can see them.
 
+/// Writing to a `String` cannot fail.
+macro_rules! put { ($($arg:tt)*) => { { let _ = writeln!($($arg)*); } } }
+
+mod attempt;
 pub(crate) mod bars;
 pub(crate) mod human;
 pub(crate) mod lists;

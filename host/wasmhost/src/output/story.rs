@@ -1,5 +1,7 @@
 //! The whole story of a job, a task or a module on one screen.
 
+use super::attempt::{attempt, failure};
+pub(crate) use super::attempt::{progress, value};
 use super::human::{clean, count, duration, instant, line, memory, number, size};
 use super::lists::{self, kind, short, tally};
 use super::style::{Named, Tone, bold, dim};
@@ -7,16 +9,9 @@ use super::table::{render, table};
 use comfy_table::Cell;
 use std::fmt::Write;
 use wasmhost_proto::Timestamp;
-use wasmhost_proto::api::{
-    AttemptView, JobFailure, JobState, JobStatus, JobView, ModuleView, TaskView,
-};
-use wasmhost_proto::limits::{MAX_FAILURE_TEXT, MAX_NAME};
-use wasmhost_proto::outcome::Failure;
-use wasmhost_proto::status::{NamedValue, Progress, Value};
+use wasmhost_proto::api::{JobFailure, JobState, JobStatus, JobView, ModuleView, TaskView};
+use wasmhost_proto::limits::MAX_NAME;
 use wasmhost_proto::wire::AttemptLimits;
-
-/// Writing to a `String` cannot fail.
-macro_rules! put { ($($arg:tt)*) => { { let _ = writeln!($($arg)*); } } }
 
 /// A job; `waiting` is a task that waits, if one was asked for.
 pub(crate) fn job(status: &JobStatus, waiting: Option<&TaskView>) -> String {
@@ -228,141 +223,6 @@ pub(crate) fn task(task: &TaskView, log: &str, now: Timestamp) -> String {
         );
     }
     out
-}
-
-fn attempt(a: &AttemptView, now: Timestamp) -> String {
-    let mut out = String::new();
-    let state = match (&a.failure, a.ended, a.started) {
-        (Some(failure), ..) => Tone::Bad.paint(failure.kind.name()),
-        (None, Some(_), _) => Tone::Good.paint("succeeded"),
-        (None, None, Some(_)) => Tone::Busy.paint("running"),
-        (None, None, None) => "not started".into(),
-    };
-    let worker = if a.worker_name.is_empty() {
-        String::new()
-    } else {
-        format!(" on {}", line(&a.worker_name, MAX_NAME))
-    };
-    let time = a.started.map(|start| {
-        let word = if a.ended.is_some() { "took" } else { "for" };
-        format!(", {word} {}", duration(a.ended.unwrap_or(now).since(start)))
-    });
-    put!(
-        out,
-        "attempt {}{worker}: {state}{}",
-        a.attempt,
-        time.unwrap_or_default()
-    );
-    if let Some(usage) = &a.usage {
-        let ms = |ms: f64| {
-            if ms < 10.0 {
-                format!("{ms:.2} ms")
-            } else {
-                duration(ms as u64)
-            }
-        };
-        put!(
-            out,
-            "  {}",
-            dim(format!(
-                "{} wall, {} cpu, {} memory at most",
-                ms(usage.wall_ms),
-                ms(usage.cpu_ms),
-                memory(usage.peak_memory)
-            ))
-        );
-    }
-    if let Some(p) = &a.status.progress {
-        put!(out, "  progress: {}", progress(p));
-    }
-    for v in &a.status.values {
-        put!(out, "  {}", value(v));
-    }
-    for event in &a.status.events {
-        let said = event
-            .value
-            .as_ref()
-            .map(|v| format!(": {}", bare(v)))
-            .unwrap_or_default();
-        let after = a
-            .started
-            .map(|start| format!("+{} ", duration(event.at.since(start))));
-        put!(
-            out,
-            "  {}{}{said}",
-            dim(after.unwrap_or_default()),
-            line(&event.name, 80)
-        );
-    }
-    if a.status.events_dropped > 0 {
-        put!(
-            out,
-            "  {}",
-            dim(format!(
-                "{} not kept",
-                count(a.status.events_dropped, "event")
-            ))
-        );
-    }
-    if let Some(age) = a.status_age_ms.filter(|_| !a.status.is_empty()) {
-        put!(out, "  {}", dim(format!("as of {} ago", duration(age))));
-    }
-    if let Some(f) = &a.failure {
-        put!(out, "{}", failure(f).trim_end());
-    }
-    out
-}
-
-fn failure(failure: &Failure) -> String {
-    let mut out = String::new();
-    put!(
-        out,
-        "  {}: {}",
-        failure.kind.name(),
-        line(&failure.message, MAX_FAILURE_TEXT)
-    );
-    for frame in failure
-        .backtrace
-        .iter()
-        .flat_map(|text| text.lines())
-        .take(12)
-    {
-        put!(out, "    {}", dim(line(frame, 160)));
-    }
-    out
-}
-
-/// Progress in a few words.
-pub(crate) fn progress(progress: &Progress) -> String {
-    let far = match progress.total.filter(|total| *total > 0) {
-        Some(total) => {
-            let percent = 100.0 * progress.done as f64 / total as f64;
-            format!(
-                "{}/{} ({percent:.0}%)",
-                number(progress.done),
-                number(total)
-            )
-        }
-        None => number(progress.done),
-    };
-    match &progress.message {
-        Some(message) => format!("{far} {}", line(message, 80)),
-        None => far,
-    }
-}
-
-/// A status value as `name=value`.
-pub(crate) fn value(named: &NamedValue) -> String {
-    format!("{}={}", line(&named.name, MAX_NAME), bare(&named.value))
-}
-
-fn bare(value: &Value) -> String {
-    match value {
-        Value::Text(text) | Value::Json(text) => line(text, 120),
-        Value::Int(n) => n.to_string(),
-        Value::Float(n) => format!("{n}"),
-        Value::Flag(on) => on.to_string(),
-    }
 }
 
 /// The last lines of a text.
