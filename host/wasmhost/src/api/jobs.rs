@@ -76,9 +76,7 @@ pub(crate) async fn check(
 ) -> Result<axum::Json<CheckView>, Problem> {
     let _turn = turn(&app.submissions).await?;
     let catalogue = app.catalogue.read().await.clone();
-    let plan = submission::plan(request, catalogue).await?;
-    submission::require_blobs(&app, &plan).await?;
-    Ok(axum::Json(submission::check_view(&plan)))
+    Ok(axum::Json(submission::check(request, catalogue).await?))
 }
 
 /// Which jobs.

@@ -40,7 +40,9 @@ pub(crate) async fn of_job(
         );
         let list = format!("/api/v1/jobs/{}/tasks/{}/INDEX/result", job.id, last.name);
         return Err(Problem::conflict("array_result", title).help(format!(
-            "Get them one by one from {list}, or add a [reduce] task to the definition."
+            "Get them one by one with `wasmhost result {}.INDEX` or from {list}, or add a [reduce] task \
+             to the definition.",
+            job.id
         )));
     }
     if !job.state.is_final() {

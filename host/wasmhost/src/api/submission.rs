@@ -7,7 +7,7 @@ use axum::http::HeaderMap;
 use std::collections::HashSet;
 use std::sync::Arc;
 use wasmhost_proto::api::paths::IDEMPOTENCY_KEY;
-use wasmhost_proto::api::{CheckNode, CheckView, Diagnostic, SubmitRequest};
+use wasmhost_proto::api::{CheckView, Diagnostic, SubmitRequest};
 use wasmhost_proto::input::{Array, BlobRef, Input, Item};
 use wasmhost_proto::limits::MAX_IDEMPOTENCY_KEY;
 use wasmhost_proto::plan::{JobPlan, NodeInput, NodePlan};
@@ -44,17 +44,29 @@ pub(crate) async fn plan(
     catalogue: Arc<Catalogue>,
 ) -> Result<JobPlan, Problem> {
     let planned = blocking(move || wasmhost_jobc::plan(&request, &*catalogue)).await;
-    planned.map_err(|errors| {
-        let mistakes = match errors.len() {
-            1 => "a mistake".to_owned(),
-            n => format!("{n} mistakes"),
-        };
-        Problem::invalid(
-            "definition_rejected",
-            format!("the definition has {mistakes}"),
-        )
-        .errors(errors)
-    })
+    planned.map_err(rejected)
+}
+
+/// What the definition would do, as far as it can be told before modules are
+/// built and files uploaded.
+pub(crate) async fn check(
+    request: SubmitRequest,
+    catalogue: Arc<Catalogue>,
+) -> Result<CheckView, Problem> {
+    let checked = blocking(move || wasmhost_jobc::check(&request, &*catalogue)).await;
+    checked.map_err(rejected)
+}
+
+fn rejected(errors: Vec<Diagnostic>) -> Problem {
+    let mistakes = match errors.len() {
+        1 => "a mistake".to_owned(),
+        n => format!("{n} mistakes"),
+    };
+    Problem::invalid(
+        "definition_rejected",
+        format!("the definition has {mistakes}"),
+    )
+    .errors(errors)
 }
 
 /// Refuses a plan that names content that was not uploaded.
@@ -111,18 +123,4 @@ fn blobs_of(node: &NodePlan) -> Vec<&BlobRef> {
         }));
     }
     named
-}
-
-/// What a plan would run.
-pub(crate) fn check_view(plan: &JobPlan) -> CheckView {
-    let node = |n: &NodePlan| CheckNode {
-        name: n.name.clone(),
-        count: n.array.count(),
-        module: Some(n.module),
-        limits: n.limits,
-    };
-    CheckView {
-        name: plan.name.clone(),
-        nodes: plan.nodes.iter().map(node).collect(),
-    }
 }

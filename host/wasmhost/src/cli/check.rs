@@ -1,13 +1,14 @@
-//! `wasmhost check FILE`: everything that a submission checks, without one.
+//! `wasmhost check FILE`: the mistakes that a submission would find, without
+//! building, uploading or running anything.
 
 use super::context::Context;
 use super::exit::{Exit, Fault};
-use super::submit::prepare::Definition;
+use super::submit::prepare::{Definition, outlook};
 use crate::output::human::{duration, line, memory, number};
 use crate::output::lists::short;
 use crate::output::table::{render, table};
 use std::path::PathBuf;
-use wasmhost_proto::api::{CheckView, SubmitRequest};
+use wasmhost_proto::api::CheckView;
 use wasmhost_proto::limits::MAX_NAME;
 
 #[derive(clap::Args, Debug)]
@@ -18,13 +19,9 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, cx: &Context) -> anyhow::Result<Exit> {
     let definition = Definition::read(&args.file)?;
+    let (name, origin) = (definition.name.clone(), definition.origin());
     // Most mistakes are found without a primary.
-    definition.parse()?;
-    let origin = definition.origin();
-    let request = SubmitRequest {
-        definition: definition.text,
-        ..SubmitRequest::default()
-    };
+    let request = outlook(definition)?;
     let view = cx
         .client()
         .await?
@@ -33,7 +30,7 @@ pub(crate) async fn run(args: Args, cx: &Context) -> anyhow::Result<Exit> {
         .map_err(|error| Fault::about(error, origin))?;
     cx.out.answer(&view, |view| view.name.clone(), text)?;
     cx.out
-        .talk(format!("{} is right: wasmhost submit {0}", definition.name));
+        .talk(format!("{name} is right: wasmhost submit {name}"));
     Ok(Exit::OK)
 }
 
@@ -43,7 +40,7 @@ fn text(view: &CheckView) -> String {
         out.add_row([
             line(&node.name, MAX_NAME),
             number(node.count.into()),
-            node.module.as_ref().map_or("not resolved".into(), short),
+            node.module.as_ref().map_or("not built yet".into(), short),
             duration(node.limits.wall_ms),
             memory(node.limits.memory),
             memory(node.limits.output),

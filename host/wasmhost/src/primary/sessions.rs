@@ -45,7 +45,7 @@ impl Outbox {
 
     /// Closes the connection at once.
     pub(super) fn close(&self, reason: &str) {
-        tracing::warn!(remote = %self.link.remote(), "disconnected a worker: {reason}");
+        tracing::info!(remote = %self.link.remote(), "closed a worker's connection: {reason}");
         self.link.close(reason);
     }
 }
@@ -218,6 +218,8 @@ async fn write(
             }
         }
     }
+    // Dropped, the connection would close over what is still on its way.
+    frames.finish().await;
 }
 
 /// The same messages as two lists, both shorter; none when nothing can be divided.

@@ -237,6 +237,17 @@ async fn definitions_are_refused_with_their_mistakes() {
         (&json!("hello"), &json!(1)),
         "{checked}"
     );
+    // What the client has not built or uploaded yet is no mistake.
+    let local = "[task]\nmodule = { crate = \"count\" }\ninput_file = \"words\"\n";
+    let checked = fixture
+        .post("/api/v1/jobs/check", json!({"definition": local}))
+        .await
+        .json();
+    assert_eq!(
+        (&checked["name"], &checked["nodes"][0]["module"]),
+        (&json!("count"), &json!(null)),
+        "{checked}"
+    );
     assert_eq!(fixture.get("/api/v1/jobs").await.json()["items"], json!([]));
 }
 

@@ -67,17 +67,7 @@ impl<'a> Files<'a> {
         patterns: &[String],
         batch: Option<u64>,
     ) -> anyhow::Result<Vec<String>> {
-        let found = find(base, patterns)?;
-        let groups: Vec<(String, Vec<PathBuf>)> = match batch {
-            None => found.into_iter().map(|f| (f.label, vec![f.path])).collect(),
-            Some(size) => {
-                let lens: Vec<u64> = found.iter().map(|f| f.len).collect();
-                batches(&lens, size)
-                    .into_iter()
-                    .map(|range| group(&found[range]))
-                    .collect()
-            }
-        };
+        let groups = groups(base, patterns, batch)?;
         self.bar.inc_length(groups.len() as u64);
         let labels = groups.iter().map(|(label, _)| label.clone()).collect();
         let mut waiting = groups.into_iter();
@@ -96,6 +86,35 @@ impl<'a> Files<'a> {
             self.bar.inc(1);
         }
     }
+}
+
+/// The labels that uploading a list gives, without uploading it.
+pub(crate) fn labels(
+    base: &Path,
+    patterns: &[String],
+    batch: Option<u64>,
+) -> anyhow::Result<Vec<String>> {
+    let groups = groups(base, patterns, batch)?;
+    Ok(groups.into_iter().map(|(label, _)| label).collect())
+}
+
+/// What patterns mean: for each index of the array, its label and its files.
+fn groups(
+    base: &Path,
+    patterns: &[String],
+    batch: Option<u64>,
+) -> anyhow::Result<Vec<(String, Vec<PathBuf>)>> {
+    let found = find(base, patterns)?;
+    Ok(match batch {
+        None => found.into_iter().map(|f| (f.label, vec![f.path])).collect(),
+        Some(size) => {
+            let lens: Vec<u64> = found.iter().map(|f| f.len).collect();
+            batches(&lens, size)
+                .into_iter()
+                .map(|range| group(&found[range]))
+                .collect()
+        }
+    })
 }
 
 fn group(files: &[Found]) -> (String, Vec<PathBuf>) {

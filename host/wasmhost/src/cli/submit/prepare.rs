@@ -87,6 +87,40 @@ impl Definition {
     }
 }
 
+/// What the primary needs to check a definition: its lists. Nothing is built or
+/// uploaded, but what it names on this machine must be there.
+pub(crate) fn outlook(definition: Definition) -> anyhow::Result<SubmitRequest> {
+    let parsed = definition.parse()?;
+    let mut needed: Vec<PathBuf> = Vec::new();
+    for source in parsed.sources() {
+        match &source {
+            Source::Crate(dir) => needed.push(definition.crate_dir(dir).join("Cargo.toml")),
+            Source::Path(file) => needed.push(definition.base.join(file)),
+            Source::Stored(_) => {}
+        }
+    }
+    needed.extend(parsed.files().iter().map(|file| definition.base.join(file)));
+    for path in needed {
+        std::fs::metadata(&path).map_err(|error| ClientError::File {
+            what: format!("{} names {}", definition.name, path.display()),
+            error,
+        })?;
+    }
+    let mut lists = BTreeMap::new();
+    for list in parsed.lists() {
+        let labels = match &list {
+            List::Lines(path) => files::lines(&definition.base.join(path))?,
+            List::Files { patterns, batch } => files::labels(&definition.base, patterns, *batch)?,
+        };
+        lists.insert(list.key(), labels);
+    }
+    Ok(SubmitRequest {
+        definition: definition.text,
+        lists,
+        ..SubmitRequest::default()
+    })
+}
+
 /// A refusal that lists single mistakes.
 fn mistakes(code: &str, title: String, errors: Vec<Diagnostic>, origin: Option<Origin>) -> Fault {
     let mut fault = Fault::new(Exit::REFUSED, code, title);
