@@ -308,7 +308,17 @@ impl Primary {
 
     /// The worker leaves in order.
     fn bye(&mut self, now: Now, id: WorkerId) {
-        // What it could not end in time was started for all we know.
+        // What crossed the goodbye on its way was never started, and nobody is charged.
+        for task in self.leases_on(id, |_| true) {
+            if self
+                .leases
+                .get(&task)
+                .is_some_and(|l| l.running_since.is_none())
+            {
+                self.give_back(task);
+            }
+        }
+        // What it could not end in time was.
         self.lose_leases(now, id, "its worker left before it had ended", |_| true);
         let Some(worker) = self.workers.get_mut(&id) else {
             return;
