@@ -113,3 +113,27 @@ fn one_heavy_dependency_one_owner() {
         }
     }
 }
+
+/// What is admitted is what the sandbox compiles. The two crates may not name each
+/// other, so each has its own list, and this holds them equal.
+#[test]
+fn admission_and_sandbox_accept_the_same_features() {
+    let features = |file: &str| {
+        let path = format!("{}/../host/{file}", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(&path).unwrap();
+        let list = text.split("const FEATURES: WasmFeatures =").nth(1);
+        let list = list.unwrap_or_else(|| panic!("{path} has no list of features"));
+        let list = list.split(';').next().unwrap();
+        let names = list.split("WasmFeatures::").skip(1);
+        names
+            .map(|name| {
+                name.chars()
+                    .take_while(|c| c.is_ascii_uppercase() || *c == '_')
+                    .collect()
+            })
+            .collect::<BTreeSet<String>>()
+    };
+    let admitted = features("jobc/src/module/inspect.rs");
+    assert!(admitted.len() > 5, "{admitted:?}");
+    assert_eq!(admitted, features("sandbox/src/engine.rs"));
+}

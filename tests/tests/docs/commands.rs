@@ -9,7 +9,7 @@ pub(crate) const ELSEWHERE: &[(&str, &str)] = &[
         "builds and starts a cluster of its own: by hand, before a release",
     ),
     (
-        "cargo install --path ../wasmhost/host/wasmhost",
+        "cargo install --locked --path ../wasmhost/host/wasmhost",
         "the binary that is tested is built from there, and found in PATH",
     ),
     ("cargo new --lib shout", "the crate is made from the page"),
