@@ -2,6 +2,7 @@
 //! building task modules, the demonstration and the checks; the product itself
 //! needs none of it.
 
+mod bench;
 mod build_tasks;
 mod checks;
 mod demo;
@@ -19,6 +20,7 @@ usage: cargo xtask CHORE
   demo [FOLDER]        build everything, then run two real jobs on a real cluster: the
                        words of FOLDER (or of cargo's downloads), and a picture
   test                 check and test everything
+  bench [NAME…]        build everything and measure it: --list, --runs N; see docs/benchmarks.md
   sim [COUNT]          simulate COUNT clusters from new seeds; sim --seed N replays one
   ci                   the same, and that the lock file and the work tree stay as they are
   help                 print this
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
         ["build-tasks", names @ ..] => build_tasks::run(names),
         ["demo"] => demo::run(None),
         ["demo", folder] => demo::run(Some(folder.as_ref())),
+        ["bench", words @ ..] => bench::run(words),
         ["test"] => checks::test(),
         ["sim", words @ ..] => sim::Schedules::parse(words).and_then(sim::run),
         ["ci"] => checks::ci(),
