@@ -5,6 +5,7 @@
 mod bench;
 mod build_tasks;
 mod checks;
+mod counts;
 mod demo;
 mod repository;
 mod sim;
@@ -21,6 +22,8 @@ usage: cargo xtask CHORE
                        words of FOLDER (or of cargo's downloads), and a picture
   test                 check and test everything
   bench [NAME…]        build everything and measure it: --list, --runs N; see docs/benchmarks.md
+  bench --check        count the instructions of the hot paths under callgrind and compare them
+                       with host/paths/counts.json; with --update, write them there
   sim [COUNT]          simulate COUNT clusters from new seeds; sim --seed N replays one
   ci                   the same, and that the lock file and the work tree stay as they are
   help                 print this
@@ -31,6 +34,8 @@ fn main() -> ExitCode {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
         ["build-tasks", names @ ..] => build_tasks::run(names),
+        ["bench", "--check"] => counts::run(false),
+        ["bench", "--check", "--update"] => counts::run(true),
         ["demo"] => demo::run(None),
         ["demo", folder] => demo::run(Some(folder.as_ref())),
         ["bench", words @ ..] => bench::run(words),
