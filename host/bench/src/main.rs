@@ -2,10 +2,16 @@
 //! what the machine itself allows in the same run. Owns the list of scenarios and
 //! the order of runs; builds nothing (`cargo xtask bench` does) and gates nothing.
 
+mod cluster;
+mod http;
+mod latency;
 mod place;
+mod process;
+mod queue;
 mod report;
 mod scenario;
 mod table;
+mod throughput;
 
 use crate::place::Place;
 use crate::report::Measured;

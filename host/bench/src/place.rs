@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The folders of this build.
+#[derive(Clone)]
 pub(crate) struct Place {
     target: PathBuf,
 }

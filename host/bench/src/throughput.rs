@@ -1,0 +1,117 @@
+//! Scenarios of throughput: tasks with a durable result per second, through a
+//! primary and one worker, from the request to the end that the client sees.
+
+use crate::cluster::{Cluster, Options, finish, push, submission, submit, until, warm_up};
+use crate::http::Client;
+use crate::place::Place;
+use crate::scenario::{Better, Figure, Group, Run, Sample, Target};
+use anyhow::{Result, anyhow};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Tasks of an array.
+const TASKS: u32 = 100_000;
+/// Clients that submit single tasks at once, and tasks of each.
+const SUBMITTERS: u32 = 16;
+const SINGLES: u32 = 500;
+/// Between two looks at a job of some seconds.
+const PAUSE: Duration = Duration::from_millis(2);
+
+pub(crate) const GROUPS: &[Group] = &[
+    Group {
+        figures: &[Figure {
+            name: "throughput-array",
+            unit: "tasks/s",
+            better: Better::Higher,
+            target: Some(Target::Ratio(0.3)),
+            what: "100,000 no-op tasks as one array; limit: bare sandboxes on all cores",
+        }],
+        runs: 5,
+        set_up: |place| array(place, "fixtures/noop", String::new()),
+    },
+    Group {
+        figures: &[Figure {
+            name: "throughput-array-1k",
+            unit: "tasks/s",
+            better: Better::Higher,
+            target: None,
+            what: "100,000 tasks that give back 1 KiB of input; limit: as above",
+        }],
+        runs: 5,
+        set_up: |place| {
+            // With its quotes, the item and the colon it is about 1 KiB.
+            let input = format!("input = \"${{item}}:{}\"\n", "x".repeat(1016));
+            array(place, "echo", input)
+        },
+    },
+    Group {
+        figures: &[Figure {
+            name: "throughput-single-16",
+            unit: "tasks/s",
+            better: Better::Higher,
+            target: Some(Target::Median(20_000.0)),
+            what: "jobs of one no-op task each from 16 clients, 500 each, until all have ended; limit: as above",
+        }],
+        runs: 5,
+        set_up: single,
+    },
+];
+
+fn one_worker(place: &Place, guest: &str) -> Result<(Cluster, Client)> {
+    let options = Options {
+        workers: 1,
+        ..Options::default()
+    };
+    let cluster = Cluster::start(place, options)?;
+    let mut client = cluster.client()?;
+    push(&mut client, "guest", &place.guest(guest)?)?;
+    Ok((cluster, client))
+}
+
+fn array(place: &Place, guest: &str, input: String) -> Result<Run> {
+    let (cluster, mut client) = one_worker(place, guest)?;
+    let definition = |count: u32| {
+        format!("[task]\nmodule = \"guest\"\narray = {{ range = [0, {count}] }}\n{input}")
+    };
+    warm_up(&mut client, &definition(1_000))?;
+    let body = submission(&definition(TASKS));
+    Ok(Box::new(move || {
+        let start = Instant::now();
+        let job = submit(&mut client, &body)?;
+        finish(&mut client, &job, PAUSE).map_err(|e| anyhow!("{e:#}\n{}", cluster.explain()))?;
+        let rate = f64::from(TASKS) / start.elapsed().as_secs_f64();
+        Ok(vec![Sample::alone(rate)])
+    }))
+}
+
+fn single(place: &Place) -> Result<Run> {
+    let (cluster, mut client) = one_worker(place, "fixtures/noop")?;
+    let definition = "[task]\nmodule = \"guest\"\n";
+    warm_up(&mut client, definition)?;
+    let body = submission(definition);
+    Ok(Box::new(move || {
+        let start = Instant::now();
+        thread::scope(|scope| {
+            let submitters: Vec<_> = (0..SUBMITTERS)
+                .map(|_| {
+                    let (mut client, body) = (client.another(), &body);
+                    scope.spawn(move || {
+                        (0..SINGLES).try_for_each(|_| submit(&mut client, body).map(drop))
+                    })
+                })
+                .collect();
+            let joined = submitters.into_iter().map(|submitter| submitter.join());
+            let all: Result<()> = joined
+                .map(|ended| ended.unwrap_or_else(|_| Err(anyhow!("a submitter panicked"))))
+                .collect();
+            all
+        })?;
+        until("all jobs to end", PAUSE, || {
+            let info = client.json("GET", "/api/v1/info", b"")?;
+            Ok((info["live_jobs"] == 0).then_some(()))
+        })
+        .map_err(|e| anyhow!("{e:#}\n{}", cluster.explain()))?;
+        let rate = f64::from(SUBMITTERS * SINGLES) / start.elapsed().as_secs_f64();
+        Ok(vec![Sample::alone(rate)])
+    }))
+}
