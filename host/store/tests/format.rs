@@ -63,12 +63,12 @@ fn the_format_on_disk_stays_as_it_is() {
     RedbStore::open(&path).unwrap().commit(&batch).unwrap();
 
     let database = Database::open(&path).unwrap();
-    check::<&str, u64>(&database, "meta", "6dde0e50f01fd8e7");
-    check::<u64, &[u8]>(&database, "jobs", "dfba312799b4030d");
+    check::<&str, u64>(&database, "meta", "f890e6ae742cddf0");
+    check::<u64, &[u8]>(&database, "jobs", "fab3824a9ca81333");
     check::<u64, &[u8]>(&database, "plans", "a0c1d2cb479f5e9f");
     check::<u64, ()>(&database, "live", "7c9fa136d4413fa6");
     check::<&str, u64>(&database, "keys", "b163fb78c8d03fbd");
-    check::<(u64, u16, u32), &[u8]>(&database, "outcomes", "f29a84088c5fe08d");
+    check::<(u64, u16, u32), &[u8]>(&database, "ends", "3155624a616ae45f");
     check::<(u64, u16, u32, u32, u64), &[u8]>(&database, "attempts", "e43850f8f419a400");
     check::<u64, &[u8]>(&database, "workers", "da40461728f7c9d1");
     check::<[u8; 32], &[u8]>(&database, "modules", "d14172e3face3cf2");

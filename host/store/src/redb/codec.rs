@@ -1,13 +1,13 @@
-//! Records as bytes: CBOR, and for the two hot kinds tuples behind a head of
-//! two bytes that recovery and garbage collection read instead of the record.
+//! Records as bytes: CBOR; failed attempts as tuples behind a head of two bytes
+//! that recovery reads instead of the record. Ends and jobs are in `super::block`
+//! and `super::job`.
 //!
 //! A change of any of these is a new schema version with a step in `migrate`;
 //! the samples in the tests hold it.
 
-use crate::recover::end_of;
-use crate::{StoreError, named};
+use crate::StoreError;
 use serde::{Serialize, de::DeserializeOwned};
-use wasmhost_core::record::{AttemptRecord, OutcomeRecord, RecordedEnd, StoredResult};
+use wasmhost_core::record::AttemptRecord;
 use wasmhost_proto::outcome::{Failure, RetryClass, Usage};
 use wasmhost_proto::status::Status;
 use wasmhost_proto::{Lease, Timestamp, WorkerId};
@@ -31,7 +31,8 @@ pub(super) fn decode<T: DeserializeOwned>(
     }
 }
 
-fn append<T: Serialize>(
+/// Appends a record that is CBOR as it stands.
+pub(super) fn append<T: Serialize>(
     table: &'static str,
     record: &T,
     bytes: &mut Vec<u8>,
@@ -39,25 +40,11 @@ fn append<T: Serialize>(
     ciborium::into_writer(record, bytes).map_err(|e| damaged(table, e.to_string()))
 }
 
-fn damaged(table: &'static str, why: String) -> StoreError {
+pub(super) fn damaged(table: &'static str, why: String) -> StoreError {
     StoreError::Damaged { table, why }
 }
 
-const OUTCOMES: &str = "outcomes";
 const ATTEMPTS: &str = "attempts";
-
-/// An outcome on disk: lease, worker, start, end, failure, result, usage, status, log.
-type DiskOutcome = (
-    Lease,
-    Option<WorkerId>,
-    Option<Timestamp>,
-    Timestamp,
-    Option<Failure>,
-    Option<StoredResult>,
-    Usage,
-    Option<Status>,
-    String,
-);
 
 /// A failed attempt on disk: lease, worker, start, end, failure, usage, status, log.
 type DiskAttempt = (
@@ -73,57 +60,6 @@ type DiskAttempt = (
 
 fn published(status: &Status) -> Option<&Status> {
     (!status.is_empty()).then_some(status)
-}
-
-/// An outcome: how it is counted, whether its result is a blob, then the record.
-pub(super) fn encode_outcome(outcome: &OutcomeRecord) -> Result<Vec<u8>, StoreError> {
-    let end = match end_of(outcome) {
-        RecordedEnd::Succeeded => 0,
-        RecordedEnd::Failed => 1,
-        RecordedEnd::Cancelled => 2,
-    };
-    let mut bytes = vec![end, u8::from(named::in_outcome(outcome).is_some())];
-    let o = outcome;
-    let status = published(&o.status);
-    let disk = (
-        o.lease, o.worker, o.started, o.ended, &o.failure, &o.result, o.usage, status, &o.log,
-    );
-    append(OUTCOMES, &disk, &mut bytes)?;
-    Ok(bytes)
-}
-
-/// Reads what [`encode_outcome`] made.
-pub(super) fn decode_outcome(bytes: &[u8]) -> Result<OutcomeRecord, StoreError> {
-    let (_, record) = split(OUTCOMES, bytes)?;
-    let disk: DiskOutcome = decode(OUTCOMES, record)?;
-    let (lease, worker, started, ended, failure, result, usage, status, log) = disk;
-    let status = status.unwrap_or_default();
-    Ok(OutcomeRecord {
-        lease,
-        worker,
-        started,
-        ended,
-        failure,
-        result,
-        usage,
-        status,
-        log,
-    })
-}
-
-/// How an outcome is counted, from its head alone.
-pub(super) fn outcome_end(bytes: &[u8]) -> Result<RecordedEnd, StoreError> {
-    match split(OUTCOMES, bytes)?.0[0] {
-        0 => Ok(RecordedEnd::Succeeded),
-        1 => Ok(RecordedEnd::Failed),
-        2 => Ok(RecordedEnd::Cancelled),
-        n => Err(damaged(OUTCOMES, format!("{n} is no kind of end"))),
-    }
-}
-
-/// Whether an outcome's result is a blob, from its head alone.
-pub(super) fn outcome_has_blob(bytes: &[u8]) -> Result<bool, StoreError> {
-    Ok(split(OUTCOMES, bytes)?.0[1] != 0)
 }
 
 /// A failed attempt: whom it is charged to, nothing yet, then the record.

@@ -4,9 +4,9 @@
 //! first commit of redb leaves a file that never opens again.
 
 use super::tables::{
-    ATTEMPTS, JOBS, KEYS, LIVE, META, MODULES, OUTCOMES, PLANS, SCHEMA, TOKENS, WORKERS,
+    ATTEMPTS, ENDS, JOBS, KEYS, LIVE, META, MODULES, PLANS, SCHEMA, TOKENS, WORKERS,
 };
-use super::{durable_write, storage};
+use super::{durable_write, storage, v1};
 use crate::StoreError;
 use crate::blobs::{BlobError, sync_dir};
 use ::redb::{
@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use wasmhost_proto::limits::STORE_CACHE;
 
 /// The schema that this version writes.
-pub const VERSION: u64 = 1;
+pub const VERSION: u64 = 2;
 
 /// Brings a database from version `from` to the next.
 struct Step {
@@ -25,7 +25,10 @@ struct Step {
 }
 
 /// Every step that is known, oldest first. Version 1 is the first.
-const STEPS: &[Step] = &[];
+const STEPS: &[Step] = &[Step {
+    from: 1,
+    apply: v1::step,
+}];
 
 /// Why a database file was not opened.
 #[derive(Debug, thiserror::Error)]
@@ -155,7 +158,7 @@ pub(super) fn init(database: &Database) -> Result<(), StoreError> {
         txn.open_table(PLANS).map_err(storage)?;
         txn.open_table(LIVE).map_err(storage)?;
         txn.open_table(KEYS).map_err(storage)?;
-        txn.open_table(OUTCOMES).map_err(storage)?;
+        txn.open_table(ENDS).map_err(storage)?;
         txn.open_table(ATTEMPTS).map_err(storage)?;
         txn.open_table(WORKERS).map_err(storage)?;
         txn.open_table(MODULES).map_err(storage)?;

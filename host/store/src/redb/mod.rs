@@ -4,19 +4,25 @@
 //! an older commit that it had called durable. Integrity checks are not called:
 //! a file that does not open is an error for people, never repaired in silence.
 
+mod block;
 mod codec;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod crash;
+mod ends;
+mod job;
 mod migrate;
+mod outcome;
 mod recover;
 mod tables;
+mod v1;
+mod varint;
 mod write;
 
 pub use migrate::{OpenError, VERSION};
 
 use self::tables::{
-    ATTEMPTS, Bytes, JOBS, KEYS, META, MODULES, OUTCOMES, PLANS, TERM, TOKENS, WORKERS,
+    ATTEMPTS, Bytes, ENDS, JOBS, KEYS, META, MODULES, PLANS, TERM, TOKENS, WORKERS,
 };
 use crate::{Store, StoreError};
 use ::redb::{
@@ -95,7 +101,9 @@ impl Store for RedbStore {
     }
 
     fn job(&self, job: JobId) -> Result<Option<JobRecord>, StoreError> {
-        self.get(JOBS, "jobs", job.0)
+        let table = self.read()?.open_table(JOBS).map_err(storage)?;
+        let row = table.get(job.0).map_err(storage)?;
+        row.map(|row| job::read(row.value())).transpose()
     }
 
     fn plan(&self, job: JobId) -> Result<Option<JobPlan>, StoreError> {
@@ -107,7 +115,7 @@ impl Store for RedbStore {
         let below = before.map_or(u64::MAX, |job| job.0);
         let entries = table.range(..below).map_err(storage)?.rev().take(limit);
         entries
-            .map(|entry| codec::decode("jobs", entry.map_err(storage)?.1.value()))
+            .map(|entry| job::read(entry.map_err(storage)?.1.value()))
             .collect()
     }
 
@@ -136,13 +144,8 @@ impl Store for RedbStore {
     }
 
     fn outcome(&self, task: TaskId) -> Result<Option<OutcomeRecord>, StoreError> {
-        let table = self.read()?.open_table(OUTCOMES).map_err(storage)?;
-        let record = table
-            .get((task.job.0, task.node, task.index))
-            .map_err(storage)?;
-        record
-            .map(|bytes| codec::decode_outcome(bytes.value()))
-            .transpose()
+        let table = self.read()?.open_table(ENDS).map_err(storage)?;
+        ends::get(&table, task)
     }
 
     fn outcomes(
@@ -152,15 +155,8 @@ impl Store for RedbStore {
         from: u32,
         limit: usize,
     ) -> Result<Vec<(u32, OutcomeRecord)>, StoreError> {
-        let table = self.read()?.open_table(OUTCOMES).map_err(storage)?;
-        let range = (job.0, node, from)..=(job.0, node, u32::MAX);
-        let entries = table.range(range).map_err(storage)?.take(limit);
-        entries
-            .map(|entry| {
-                let (key, bytes) = entry.map_err(storage)?;
-                Ok((key.value().2, codec::decode_outcome(bytes.value())?))
-            })
-            .collect()
+        let table = self.read()?.open_table(ENDS).map_err(storage)?;
+        ends::page(&table, job, node, from, limit)
     }
 
     fn attempts(&self, task: TaskId) -> Result<Vec<AttemptRecord>, StoreError> {
@@ -178,7 +174,7 @@ impl Store for RedbStore {
     }
 
     fn recover_job(&self, job: JobId) -> Result<Option<RecoveredJob>, StoreError> {
-        recover::job(&self.read()?, job)
+        recover::one(&self.read()?, job)
     }
 
     fn workers(&self) -> Result<Vec<WorkerRecord>, StoreError> {

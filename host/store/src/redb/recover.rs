@@ -1,13 +1,14 @@
 //! The scans: live jobs with their ends and attempts, and every named blob.
-//! They read two bytes of an outcome, not its result.
+//! They read four bytes of an outcome, not its result.
 
-use super::tables::{ATTEMPTS, JOBS, LIVE, MODULES, OUTCOMES, PLANS};
-use super::{codec, storage};
+use super::block::{Block, Head};
+use super::tables::{ATTEMPTS, ENDS, JOBS, LIVE, MODULES, PLANS};
+use super::{codec, job, storage};
 use crate::recover::{Charge, assemble};
 use crate::{StoreError, named};
 use ::redb::{ReadTransaction, ReadableTable};
 use std::collections::HashSet;
-use wasmhost_core::record::{JobRecord, ModuleRecord, RecoveredJob};
+use wasmhost_core::record::{ModuleRecord, RecoveredJob};
 use wasmhost_proto::plan::JobPlan;
 use wasmhost_proto::{Digest, JobId, NodeIndex};
 
@@ -17,7 +18,7 @@ pub(super) fn live(txn: &ReadTransaction) -> Result<Vec<RecoveredJob>, StoreErro
     let mut jobs = Vec::new();
     for entry in live.iter().map_err(storage)? {
         let id = JobId(entry.map_err(storage)?.0.value());
-        jobs.push(job(txn, id)?.ok_or_else(|| StoreError::Damaged {
+        jobs.push(one(txn, id)?.ok_or_else(|| StoreError::Damaged {
             table: "live",
             why: format!("job {id} has no record"),
         })?);
@@ -26,12 +27,12 @@ pub(super) fn live(txn: &ReadTransaction) -> Result<Vec<RecoveredJob>, StoreErro
 }
 
 /// One job.
-pub(super) fn job(txn: &ReadTransaction, id: JobId) -> Result<Option<RecoveredJob>, StoreError> {
+pub(super) fn one(txn: &ReadTransaction, id: JobId) -> Result<Option<RecoveredJob>, StoreError> {
     let jobs = txn.open_table(JOBS).map_err(storage)?;
     let Some(bytes) = jobs.get(id.0).map_err(storage)? else {
         return Ok(None);
     };
-    let record: JobRecord = codec::decode("jobs", bytes.value())?;
+    let record = job::read(bytes.value())?;
     let plans = txn.open_table(PLANS).map_err(storage)?;
     let plan = plans
         .get(id.0)
@@ -42,17 +43,17 @@ pub(super) fn job(txn: &ReadTransaction, id: JobId) -> Result<Option<RecoveredJo
         })?;
     let plan: JobPlan = codec::decode("plans", plan.value())?;
 
-    let outcomes = txn.open_table(OUTCOMES).map_err(storage)?;
+    let outcomes = txn.open_table(ENDS).map_err(storage)?;
     let range = (id.0, 0, 0)..=(id.0, NodeIndex::MAX, u32::MAX);
-    let ended = outcomes
-        .range(range)
-        .map_err(storage)?
-        .map(|entry| {
-            let (key, bytes) = entry.map_err(storage)?;
-            let (_, node, index) = key.value();
-            Ok((node, index, codec::outcome_end(bytes.value())?))
-        })
-        .collect::<Result<Vec<_>, StoreError>>()?;
+    let mut ended = Vec::new();
+    for entry in outcomes.range(range).map_err(storage)? {
+        let (key, bytes) = entry.map_err(storage)?;
+        let (_, node, first) = key.value();
+        let heads = Block::new(bytes.value())?.heads();
+        for (index, head) in (first..=u32::MAX).zip(heads) {
+            ended.push((node, index, head.end()?));
+        }
+    }
 
     let attempts = txn.open_table(ATTEMPTS).map_err(storage)?;
     let range = (id.0, 0, 0, 0, 0)..=(id.0, NodeIndex::MAX, u32::MAX, u32::MAX, u64::MAX);
@@ -92,14 +93,20 @@ pub(super) fn named_blobs(txn: &ReadTransaction) -> Result<HashSet<Digest>, Stor
     let jobs = txn.open_table(JOBS).map_err(storage)?;
     for entry in jobs.iter().map_err(storage)? {
         let (_, bytes) = entry.map_err(storage)?;
-        let job: JobRecord = codec::decode("jobs", bytes.value())?;
-        named.extend(named::in_job(&job));
+        named.extend(named::in_job(&job::read(bytes.value())?));
     }
-    let outcomes = txn.open_table(OUTCOMES).map_err(storage)?;
+    let outcomes = txn.open_table(ENDS).map_err(storage)?;
     for entry in outcomes.iter().map_err(storage)? {
         let (_, bytes) = entry.map_err(storage)?;
-        if codec::outcome_has_blob(bytes.value())? {
-            named.extend(named::in_outcome(&codec::decode_outcome(bytes.value())?));
+        let block = Block::new(bytes.value())?;
+        if !block.heads().any(Head::has_blob) {
+            continue;
+        }
+        for member in block.members_from(0) {
+            let member = member?;
+            if member.head.has_blob() {
+                named.extend(named::in_outcome(&member.outcome()?));
+            }
         }
     }
     Ok(named)

@@ -1,4 +1,4 @@
-//! The tables of version 1. Keys are in the order in which records are written
+//! The tables of version 2. Keys are in the order in which records are written
 //! and read: a job's outcomes lie side by side.
 
 use ::redb::TableDefinition;
@@ -23,7 +23,8 @@ pub(super) const PLANS: TableDefinition<u64, Bytes> = TableDefinition::new("plan
 pub(super) const LIVE: TableDefinition<u64, ()> = TableDefinition::new("live");
 /// Idempotency keys.
 pub(super) const KEYS: TableDefinition<&str, u64> = TableDefinition::new("keys");
-pub(super) const OUTCOMES: TableDefinition<TaskKey, Bytes> = TableDefinition::new("outcomes");
+/// Recorded ends, in blocks under the key of their first.
+pub(super) const ENDS: TableDefinition<TaskKey, Bytes> = TableDefinition::new("ends");
 pub(super) const ATTEMPTS: TableDefinition<AttemptKey, Bytes> = TableDefinition::new("attempts");
 pub(super) const WORKERS: TableDefinition<u64, Bytes> = TableDefinition::new("workers");
 pub(super) const MODULES: TableDefinition<[u8; 32], Bytes> = TableDefinition::new("modules");
