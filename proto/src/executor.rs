@@ -3,15 +3,19 @@
 //! hostile: it believes of each message only what concerns the runs it gave to
 //! that executor.
 
-use crate::ids::{Digest, Lease, TaskId};
+use crate::ids::{Digest, JobId, NodeIndex};
 use crate::module::ModuleKind;
 use crate::outcome::{Failure, Usage};
 use crate::status::Status;
-use crate::wire::AttemptLimits;
+use crate::wire::{AttemptLimits, FinalReport};
 use serde::{Deserialize, Serialize};
 
 /// Numbers the runs of one executor.
 pub type RunId = u64;
+
+/// Numbers what runs of one node have in common, in one executor. Small, and used
+/// again: a new [`ToExecutor::Spec`] of the same number replaces the one before.
+pub type SpecId = u8;
 
 /// From the supervisor.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -31,8 +35,10 @@ pub enum ToExecutor {
         /// The module.
         digest: Digest,
     },
-    /// Run an attempt at once: the supervisor counts slots.
-    Run(Box<Run>),
+    /// What the runs that name this number have in common.
+    Spec(SpecId, Box<RunSpec>),
+    /// Attempts to run, first ones first, as many at once as the executor has slots.
+    Runs(Vec<Run>),
     /// The rest of an input that is too large for one frame. `last` ends it.
     InputChunk {
         /// The run.
@@ -43,7 +49,8 @@ pub enum ToExecutor {
         /// Whether this is the last chunk.
         last: bool,
     },
-    /// Raise the cancel flag of a run.
+    /// Raise the cancel flag of a run; one that has not begun ends as
+    /// [`crate::outcome::FailureKind::Cancelled`].
     Cancel {
         /// The run.
         run: RunId,
@@ -53,31 +60,51 @@ pub enum ToExecutor {
         /// The run.
         run: RunId,
     },
+    /// Give back what has not begun; answered by one [`FromExecutor::Returned`].
+    Return,
+    /// Whether to say of each run that it begins before it does, so that it is
+    /// known which one kills the process.
+    Careful(bool),
     /// End the process once nothing runs.
     Shutdown,
 }
 
-/// One attempt.
+/// What the runs of one node have in common.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Run {
-    /// Its number.
-    pub run: RunId,
+pub struct RunSpec {
     /// The module.
     pub module: Digest,
-    /// The task, for the guest's context.
-    pub task: TaskId,
-    /// The lease, for the guest's context.
-    pub lease: Lease,
+    /// The job, for the guest's context.
+    pub job: JobId,
+    /// The node.
+    pub node: NodeIndex,
     /// The node's name.
     pub name: String,
     /// How many indexes the node has.
     pub count: u32,
+    /// Bounds.
+    pub limits: AttemptLimits,
+}
+
+/// One attempt.
+#[derive(
+    Clone, PartialEq, Debug, Default, serde_tuple::Serialize_tuple, serde_tuple::Deserialize_tuple,
+)]
+pub struct Run {
+    /// Its number. Grows with each run of a worker.
+    pub run: RunId,
+    /// What it has in common with others.
+    pub spec: SpecId,
+    /// Which index of the node.
+    pub index: u32,
+    /// The lease's term.
+    pub term: u64,
+    /// The lease's attempt.
+    pub attempt: u32,
     /// Arguments of a command after its name.
     pub args: Vec<String>,
     /// Environment of a command.
     pub env: Vec<(String, String)>,
-    /// Bounds.
-    pub limits: AttemptLimits,
     /// Input bytes, or the first of them.
     #[serde(with = "serde_bytes")]
     pub input: Vec<u8>,
@@ -98,11 +125,9 @@ pub enum FromExecutor {
         /// Why not.
         error: Option<String>,
     },
-    /// A run has been instantiated.
-    Started {
-        /// The run.
-        run: RunId,
-    },
+    /// Runs that have begun. Not said of those that end at once, unless the
+    /// executor is to be careful.
+    Started(Vec<RunId>),
     /// What a run has published: the whole status, and the log text since the last report.
     Status {
         /// The run.
@@ -120,24 +145,26 @@ pub enum FromExecutor {
         #[serde(with = "serde_bytes")]
         bytes: Vec<u8>,
     },
-    /// A run is over and its sandbox is gone.
-    Ended(Box<Ended>),
+    /// Runs that are over and whose sandboxes are gone.
+    Ended(Vec<Ended>),
+    /// Runs that had not begun and do not any more: the answer to [`ToExecutor::Return`].
+    Returned(Vec<RunId>),
 }
 
 /// The end of a run.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(
+    Clone, PartialEq, Debug, Default, serde_tuple::Serialize_tuple, serde_tuple::Deserialize_tuple,
+)]
 pub struct Ended {
     /// The run.
     pub run: RunId,
-    /// None on success.
-    pub failure: Option<Failure>,
+    /// What it used.
+    pub usage: Usage,
     /// The rest of the result after all chunks, or all of it.
     #[serde(with = "serde_bytes")]
     pub output: Vec<u8>,
-    /// What it used.
-    pub usage: Usage,
-    /// The last status.
-    pub status: Status,
-    /// Log text since the last report.
-    pub log: String,
+    /// None on success.
+    pub failure: Option<Box<Failure>>,
+    /// The last status, and log text since the last report, when there is any.
+    pub report: Option<Box<FinalReport>>,
 }

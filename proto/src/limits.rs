@@ -29,6 +29,16 @@ pub const MAX_QUEUE_SCAN: usize = 10_000;
 /// Work that a worker keeps at hand beyond its slots: covers the way to the
 /// primary and back, and a commit of its store.
 pub const PREFETCH_WORK_MS: u64 = 100;
+/// A worker measures how fast attempts end over this many milliseconds.
+pub const PACE_MS: u64 = 10;
+/// It gives its executors so many milliseconds of work beyond their slots: as long
+/// as a busy machine may take to hear of an end and answer with the next attempt.
+pub const AHEAD_MS: u64 = 20;
+/// At most so many attempts.
+pub const MAX_AHEAD: u32 = 4096;
+/// What waits in executors in which nothing has ended for so long is taken back,
+/// milliseconds.
+pub const STALL_MS: u64 = 50;
 /// Bytes of unacknowledged outcomes above which a worker asks for no more work.
 pub const MAX_UNACKED_BYTES: usize = 64 << 20;
 /// Streams of blobs open at once on one connection.
@@ -262,6 +272,13 @@ pub const MODULE_BACKOFF_MS: u64 = 500;
 pub const EXECUTOR_RESTART_MS: std::ops::RangeInclusive<u64> = 50..=10_000;
 /// An executor that is not ready by then is killed.
 pub const EXECUTOR_START_MS: u64 = 10_000;
+/// Runs that an executor begins before it says what became of them, at most,
+pub const EXECUTOR_BURST: usize = 256;
+/// or so many milliseconds.
+pub const EXECUTOR_BURST_MS: u64 = 1;
+/// After the death of an executor its neighbours and successors say of each run
+/// that it begins before it does, for so long, milliseconds.
+pub const EXECUTOR_CAREFUL_MS: u64 = 30_000;
 /// Messages that an executor's side of its socket holds before runs wait.
 pub const MAX_EXECUTOR_QUEUE: usize = 4096;
 /// Modules mapped at once by the executors of a worker; the least recently used goes.

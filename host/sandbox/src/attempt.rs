@@ -16,7 +16,7 @@ pub struct Attempt {
     /// The lease, for the guest's context.
     pub lease: Lease,
     /// The name of the task in its definition; also a command's argument 0.
-    pub name: String,
+    pub name: Arc<str>,
     /// How many indexes the array has.
     pub count: u32,
     /// Arguments of a command after its name.
@@ -46,8 +46,6 @@ pub struct Finished {
 
 /// Hears of a running attempt, on the thread that runs it. Must not block.
 pub trait Reporter {
-    /// The guest has been instantiated and is about to run.
-    fn started(&self);
     /// Whether there is room for a report now; what was published waits otherwise.
     fn ready(&self) -> bool {
         true

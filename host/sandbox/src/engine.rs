@@ -55,8 +55,11 @@ const POOL_MEMORIES: u32 = 20_000;
 const INSTANCE_SIZE: usize = 16 << 20;
 /// Bytes of a used memory that stay mapped for the slot's next attempt.
 const KEEP_MEMORY: usize = 1 << 20;
-/// The same for tables and stacks.
-const KEEP_SMALL: usize = 64 << 10;
+/// The same for tables, of which few elements are ever written.
+const KEEP_TABLE: usize = 64 << 10;
+/// The same for stacks: all of it is zeroed after each attempt, and most attempts
+/// never go deeper.
+const KEEP_STACK: usize = 16 << 10;
 /// Frames kept of a guest's backtrace.
 const BACKTRACE_FRAMES: NonZeroUsize = NonZeroUsize::new(32).unwrap();
 
@@ -122,8 +125,8 @@ fn pool(slots: u32) -> PoolingAllocationConfig {
     if swap_is_off() && PoolingAllocationConfig::is_pagemap_scan_available() {
         pool.pagemap_scan(Enabled::Yes)
             .linear_memory_keep_resident(KEEP_MEMORY)
-            .table_keep_resident(KEEP_SMALL)
-            .async_stack_keep_resident(KEEP_SMALL);
+            .table_keep_resident(KEEP_TABLE)
+            .async_stack_keep_resident(KEEP_STACK);
     } else {
         pool.pagemap_scan(Enabled::No);
     }

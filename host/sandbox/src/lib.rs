@@ -8,6 +8,7 @@
 mod attempt;
 mod board;
 mod compile;
+mod cpu;
 mod engine;
 mod host;
 mod limits;

@@ -3,14 +3,16 @@
 
 use crate::attempt::{Attempt, Controls, Finished, Reporter};
 use crate::board::{Board, Halt};
+use crate::cpu::metered;
 use crate::engine::{self, SandboxError};
 use crate::outcome::{self, End};
 use crate::program::{Entry, Linkers, LoadError, Program};
 use crate::state::{self, State};
 use crate::ticker::Ticker;
-use rustix::time::{ClockId, clock_gettime};
+use std::future::poll_fn;
 use std::path::Path;
 use std::pin::pin;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 use tokio::time::{MissedTickBehavior, interval_at, sleep_until};
 use wasmhost_proto::limits::{MAX_ARGS_BYTES, STATUS_COALESCE_MS};
@@ -87,7 +89,7 @@ impl Sandbox {
         );
         let mut cpu = Duration::ZERO;
         let end = {
-            let call = call(program, &mut store, input, &reporter);
+            let call = call(program, &mut store, input);
             supervise(
                 metered(call, &mut cpu),
                 &board,
@@ -127,23 +129,19 @@ async fn call(
     program: &Program,
     store: &mut Store<State>,
     input: Vec<u8>,
-    reporter: &impl Reporter,
 ) -> wasmtime::Result<End> {
     match &program.0 {
         Entry::Task(pre) => {
             let task = pre.instantiate_async(&mut *store).await?;
-            reporter.started();
             Ok(End::Task(task.call_run(store, &input).await?))
         }
         Entry::Command(pre) => {
             let command = pre.instantiate_async(&mut *store).await?;
-            reporter.started();
             let result = command.wasi_cli_run().call_run(store).await?;
             Ok(End::Exit(i32::from(result.is_err())))
         }
         Entry::Core(pre) => {
             let instance = pre.instantiate_async(&mut *store).await?;
-            reporter.started();
             let start = instance.get_typed_func::<(), ()>(&mut *store, "_start")?;
             start.call_async(store, ()).await?;
             Ok(End::Exit(0))
@@ -160,6 +158,10 @@ async fn supervise(
     reporter: &impl Reporter,
 ) -> Result<wasmtime::Result<End>, Halt> {
     let mut call = pin!(call);
+    // Most attempts end before they first have to wait: these need no timers.
+    if let Poll::Ready(end) = poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx))).await {
+        return Ok(end);
+    }
     let mut killed = pin!(controls.killed());
     let mut timeout = pin!(sleep_until(deadline.into()));
     let coalesce = Duration::from_millis(STATUS_COALESCE_MS);
@@ -182,23 +184,6 @@ async fn supervise(
             }
         }
     }
-}
-
-/// Adds the processor time of each poll to `cpu`.
-async fn metered<F: Future>(future: F, cpu: &mut Duration) -> F::Output {
-    let mut future = pin!(future);
-    std::future::poll_fn(|cx| {
-        let begin = thread_time();
-        let poll = future.as_mut().poll(cx);
-        *cpu += thread_time().saturating_sub(begin);
-        poll
-    })
-    .await
-}
-
-fn thread_time() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 fn finish(board: &Board, result: Result<Option<Vec<u8>>, Failure>, usage: Usage) -> Finished {

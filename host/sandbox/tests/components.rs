@@ -215,8 +215,6 @@ fn tasks_publish_their_status() {
 struct Canceller<'a>(&'a Controls, Heard);
 
 impl Reporter for &Canceller<'_> {
-    fn started(&self) {}
-
     fn published(&self, status: Status, log: String) {
         self.0.cancel();
         (&self.1).published(status, log);

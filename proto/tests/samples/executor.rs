@@ -3,6 +3,8 @@
 use super::*;
 use wasmhost_proto::executor::*;
 use wasmhost_proto::module::ModuleKind;
+use wasmhost_proto::outcome::Failure;
+use wasmhost_proto::wire::FinalReport;
 
 pub(crate) fn to_executor() -> Vec<Sample<ToExecutor>> {
     vec![
@@ -21,20 +23,35 @@ pub(crate) fn to_executor() -> Vec<Sample<ToExecutor>> {
             },
         ),
         (
-            "run",
-            ToExecutor::Run(Box::new(Run {
-                run: 12,
-                module: digest(0xa1),
-                task: task(3),
-                lease: lease(2),
-                name: "count".into(),
-                count: 100,
-                args: vec!["-v".into()],
-                env: vec![("K".into(), "3".into())],
-                limits: limits(),
-                input: b"in".to_vec(),
-                more_input: true,
-            })),
+            "spec",
+            ToExecutor::Spec(
+                7,
+                Box::new(RunSpec {
+                    module: digest(0xa1),
+                    job: task(3).job,
+                    node: task(3).node,
+                    name: "count".into(),
+                    count: 100,
+                    limits: limits(),
+                }),
+            ),
+        ),
+        (
+            "runs",
+            ToExecutor::Runs(vec![
+                Run {
+                    run: 12,
+                    spec: 7,
+                    index: 3,
+                    term: 4,
+                    attempt: 2,
+                    args: vec!["-v".into()],
+                    env: vec![("K".into(), "3".into())],
+                    input: b"in".to_vec(),
+                    more_input: true,
+                },
+                Run::default(),
+            ]),
         ),
         (
             "input_chunk",
@@ -46,20 +63,22 @@ pub(crate) fn to_executor() -> Vec<Sample<ToExecutor>> {
         ),
         ("cancel", ToExecutor::Cancel { run: 12 }),
         ("kill", ToExecutor::Kill { run: 12 }),
+        ("return", ToExecutor::Return),
+        ("careful", ToExecutor::Careful(true)),
         ("shutdown", ToExecutor::Shutdown),
     ]
 }
 
 pub(crate) fn from_executor() -> Vec<Sample<FromExecutor>> {
-    let ended = |failure, output: &[u8]| {
-        FromExecutor::Ended(Box::new(Ended {
-            run: 12,
-            failure,
-            output: output.to_vec(),
-            usage: usage(),
+    let ended = |failure: Option<Failure>, output: &[u8]| Ended {
+        run: 12,
+        usage: usage(),
+        output: output.to_vec(),
+        failure: failure.map(Box::new),
+        report: Some(Box::new(FinalReport {
             status: status(),
             log: "bye\n".into(),
-        }))
+        })),
     };
     vec![
         ("ready", FromExecutor::Ready),
@@ -77,7 +96,7 @@ pub(crate) fn from_executor() -> Vec<Sample<FromExecutor>> {
                 error: Some("cannot map it".into()),
             },
         ),
-        ("started", FromExecutor::Started { run: 12 }),
+        ("started", FromExecutor::Started(vec![12, 13])),
         (
             "status",
             FromExecutor::Status {
@@ -93,7 +112,14 @@ pub(crate) fn from_executor() -> Vec<Sample<FromExecutor>> {
                 bytes: vec![0, 1, 2],
             },
         ),
-        ("ended", ended(None, b"42")),
-        ("ended.failure", ended(Some(trap()), b"")),
+        (
+            "ended",
+            FromExecutor::Ended(vec![ended(None, b"42"), Ended::default()]),
+        ),
+        (
+            "ended.failure",
+            FromExecutor::Ended(vec![ended(Some(trap()), b"")]),
+        ),
+        ("returned", FromExecutor::Returned(vec![14])),
     ]
 }

@@ -44,6 +44,9 @@ pub enum Event {
     },
     /// A run is over, its output inline or uploaded.
     Ended(Box<Ended>),
+    /// Attempts that had not begun have come back from the executors: they
+    /// wait their turn again, as if they had not been started.
+    Returned(Vec<(TaskId, Lease)>),
     /// Executors alive and lost, when that changes.
     Executors {
         /// Alive.
@@ -96,6 +99,8 @@ pub enum Effect {
     },
     /// Run an attempt. Answered by `Started` (perhaps) and one `Ended`.
     Start(Box<Start>),
+    /// Take back what the executors have not begun; answered by `Returned`.
+    TakeBack,
     /// Raise the cancel flag of a run.
     Cancel(TaskId, Lease),
     /// Kill a run; it answers with `Ended`.

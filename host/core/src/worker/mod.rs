@@ -175,6 +175,7 @@ impl Worker {
                 self.note_status(now, (task, lease), status, &log);
             }
             Event::Ended(ended) => self.ended(now, *ended),
+            Event::Returned(keys) => self.returned(now, keys),
             Event::Executors { alive, lost } => {
                 self.executors = (alive, lost);
                 self.beat(now);
@@ -190,6 +191,7 @@ impl Worker {
     fn fire(&mut self, now: Now) {
         let due = |at: Option<Mono>| at.is_some_and(|at| at <= now.mono);
         self.kill_overdue(now);
+        self.unblock(now);
         self.retry_modules(now);
         if due(self.started_due) {
             self.tell_started(now);
@@ -209,6 +211,10 @@ impl Worker {
         if self.queued > 0 {
             self.give_back(now, self.queued);
         }
+        if self.running() > self.config.slots {
+            // What has not begun comes back, and goes back.
+            self.effects.push_back(Effect::TakeBack);
+        }
         let running: Vec<Key> = self.runs.keys().copied().collect();
         for key in running {
             self.stop_run(now, key, grace_ms, Stopped::ByLeaving);
@@ -222,6 +228,10 @@ impl Worker {
         let over = self.runs.is_empty() && self.outbox.is_empty();
         if over || latest <= now.mono {
             self.gone = true;
+            // What has not ended may have begun: its lease must not be used again.
+            let left: Vec<Key> = self.runs.keys().copied().collect();
+            left.into_iter().for_each(|key| self.note_started(now, key));
+            self.tell_started(now);
             self.send(now, ToPrimary::Bye);
             self.effects.push_back(Effect::Exit);
         }
@@ -252,6 +262,7 @@ impl Worker {
             leaving,
             beat,
             module,
+            self.next_unblock(),
             self.started_due,
             self.status_due,
         ];

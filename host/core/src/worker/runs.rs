@@ -3,7 +3,7 @@
 use super::modules::{Queued, Stage};
 use super::outbox::{fit_failure, fit_status};
 use super::{Effect, Ended, Key, Start, Worker};
-use crate::clock::Now;
+use crate::clock::{Mono, Now};
 use crate::log::Log;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -25,8 +25,10 @@ pub(super) enum Stopped {
 }
 
 /// An attempt that was handed to the executors.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Run {
+    /// To wait again with, should it come back without having begun.
+    queued: Queued,
     /// When it was instantiated, once that is known.
     pub(super) started: Option<Timestamp>,
     pub(super) status: Status,
@@ -35,6 +37,19 @@ pub(super) struct Run {
     /// What it has logged since the last report; none when nothing is new.
     pub(super) news: Option<Log>,
     pub(super) stopped: Option<Stopped>,
+}
+
+impl Run {
+    fn new(queued: Queued) -> Run {
+        Run {
+            queued,
+            started: None,
+            status: Status::default(),
+            log: Log::default(),
+            news: None,
+            stopped: None,
+        }
+    }
 }
 
 impl Worker {
@@ -86,9 +101,10 @@ impl Worker {
         self.queued += 1;
     }
 
-    /// Fills free slots.
+    /// Fills free slots, and the executors' queues with what is over in a moment.
     pub(super) fn start_runs(&mut self, now: Now) {
-        while (self.runs.len() as u32) < self.config.slots {
+        let most = self.config.slots.saturating_add(self.pace.ahead());
+        while (self.runs.len() as u32) < most {
             let ready = self
                 .modules
                 .values_mut()
@@ -104,16 +120,14 @@ impl Worker {
     }
 
     fn start(&mut self, now: Now, queued: Queued) {
-        let Queued {
-            key, spec, item, ..
-        } = queued;
-        match render(&spec, key.0.index, &Item::from(item)) {
+        let (key, spec) = (queued.key, queued.spec.clone());
+        match render(&spec, key.0.index, &Item::from(queued.item.clone())) {
             Err(why) => {
                 let failure = Failure::new(FailureKind::BadInput, why.0);
                 self.end_unstarted(now, key, failure);
             }
             Ok((input, args, env)) => {
-                self.runs.insert(key, Run::default());
+                self.runs.insert(key, Run::new(queued));
                 let (task, lease) = key;
                 let start = Start {
                     task,
@@ -126,6 +140,46 @@ impl Worker {
                 self.effects.push_back(Effect::Start(Box::new(start)));
             }
         }
+    }
+
+    /// Attempts that the executors have not begun wait their turn again, or are
+    /// given back when there is no other turn.
+    pub(super) fn returned(&mut self, now: Now, mut keys: Vec<Key>) {
+        keys.sort_unstable_by_key(|key| self.runs.get(key).map(|run| run.queued.order));
+        let mut released = Vec::new();
+        for key in keys.into_iter().rev() {
+            let Some(run) = self.runs.remove(&key) else {
+                continue;
+            };
+            self.kills.retain(|(_, of)| *of != key);
+            match (run.stopped, self.modules.get_mut(&run.queued.spec.module)) {
+                (Some(Stopped::ByPrimary), _) => {
+                    let why = "cancelled before it started";
+                    self.end_unstarted(now, key, Failure::new(FailureKind::Cancelled, why));
+                }
+                (None, Some(module)) if self.leaving.is_none() => {
+                    module.queue.push_front(run.queued);
+                    self.queued += 1;
+                }
+                _ => released.push(key),
+            }
+        }
+        if !released.is_empty() {
+            self.send(now, ToPrimary::Released(released));
+        }
+    }
+
+    /// Takes back what waits in the executors behind attempts that do not end: their
+    /// pace was misjudged, and others may have room.
+    pub(super) fn unblock(&mut self, now: Now) {
+        if self.next_unblock().is_some_and(|at| at <= now.mono) {
+            self.pace.stop(now.mono);
+            self.effects.push_back(Effect::TakeBack);
+        }
+    }
+
+    pub(super) fn next_unblock(&self) -> Option<Mono> {
+        (self.running() > self.config.slots).then(|| self.pace.stalled_at())
     }
 
     /// Ends a lease that never ran.

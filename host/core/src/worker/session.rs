@@ -4,8 +4,8 @@ use super::outbox::{fit_status, status_size};
 use super::{Effect, Key, Link, Worker};
 use crate::clock::{Mono, Now};
 use wasmhost_proto::limits::{
-    MAX_BATCH, MAX_FRAME, MAX_LEASES_PER_WORKER, MAX_UNACKED_BYTES, PREFETCH_WORK_MS,
-    STARTED_COALESCE_MS, STATUS_COALESCE_MS,
+    AHEAD_MS, MAX_AHEAD, MAX_BATCH, MAX_FRAME, MAX_LEASES_PER_WORKER, MAX_UNACKED_BYTES, PACE_MS,
+    PREFETCH_WORK_MS, STALL_MS, STARTED_COALESCE_MS, STATUS_COALESCE_MS,
 };
 use wasmhost_proto::status::Status;
 use wasmhost_proto::wire::{
@@ -33,19 +33,44 @@ impl Asked {
 pub(super) struct Pace {
     since: Mono,
     ended: u32,
-    /// Attempts that end within [`PREFETCH_WORK_MS`], smoothed.
+    /// Attempts that end within [`PREFETCH_WORK_MS`]; falls slowly.
     per_window: u32,
+    /// When one ended last, or was found not to end.
+    last: Mono,
 }
 
 impl Pace {
     pub(super) fn ended(&mut self, now: Mono) {
         self.ended += 1;
+        self.last = now;
         let spent = now.since(self.since);
-        if spent >= PREFETCH_WORK_MS {
+        if spent >= PACE_MS {
             let rate = u64::from(self.ended) * PREFETCH_WORK_MS / spent;
-            self.per_window = (self.per_window + rate as u32) / 2;
+            let rate = u32::try_from(rate).unwrap_or(u32::MAX);
+            self.per_window = rate.max(self.per_window.midpoint(rate));
             (self.since, self.ended) = (now, 0);
         }
+    }
+
+    /// Attempts to give to the executors beyond their slots: the work of
+    /// [`AHEAD_MS`], so that they need not wait for the next one.
+    pub(super) fn ahead(&self) -> u32 {
+        let ahead = u64::from(self.per_window) * AHEAD_MS / PREFETCH_WORK_MS;
+        (ahead as u32).min(MAX_AHEAD)
+    }
+
+    /// When it is clear that what runs does not end at this pace.
+    pub(super) fn stalled_at(&self) -> Mono {
+        self.last.after(STALL_MS)
+    }
+
+    /// Begins to measure anew.
+    pub(super) fn stop(&mut self, now: Mono) {
+        *self = Pace {
+            since: now,
+            last: now,
+            ..Pace::default()
+        };
     }
 }
 
@@ -137,9 +162,10 @@ impl Worker {
     }
 
     pub(super) fn beat(&mut self, now: Now) {
+        let running = self.running().min(self.config.slots);
         let load = Load {
-            running: self.running(),
-            queued: self.queued(),
+            running,
+            queued: self.queued() + self.running() - running,
             executors: self.executors.0,
             executors_lost: self.executors.1,
         };

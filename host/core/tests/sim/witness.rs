@@ -13,7 +13,7 @@ pub(crate) struct Seen {
     counts: BTreeMap<&'static str, u64>,
 }
 
-const EVERYTHING: [&str; 19] = [
+const EVERYTHING: [&str; 20] = [
     "adopted lease",
     "cancel",
     "commit lost",
@@ -29,6 +29,7 @@ const EVERYTHING: [&str; 19] = [
     "primary crash",
     "released",
     "retry job",
+    "returned by executors",
     "take-back",
     "worker crash",
     "worker left",

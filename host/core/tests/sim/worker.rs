@@ -2,7 +2,7 @@
 
 use crate::jobs::{BAD_MODULE, Behaviour, behaviour};
 use crate::world::{Item, ModuleStep, RunStep, World};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use wasmhost_core::worker::{Effect, Ended, Event, Start, Worker, WorkerConfig};
 use wasmhost_proto::input::Rendered;
 use wasmhost_proto::outcome::{Failure, FailureKind, Usage};
@@ -25,6 +25,12 @@ pub(crate) struct SimWorker {
     pub process: u64,
     pub link: Option<u64>,
     pub runs: BTreeMap<(TaskId, Lease), Running>,
+    /// What its executors run at once.
+    pub slots: usize,
+    /// What waits for that.
+    pub waiting: VecDeque<Start>,
+    /// On its way back to the core.
+    pub returning: usize,
     /// Stopped like by a signal until then.
     pub paused_until: u64,
 }
@@ -43,6 +49,7 @@ impl World {
             Item::Connect { worker, .. }
             | Item::Module { worker, .. }
             | Item::Run { worker, .. }
+            | Item::Returned { worker, .. }
             | Item::StartWorker { worker } => *worker,
             other => panic!("{other:?} is not for a worker"),
         };
@@ -113,6 +120,12 @@ impl World {
             } if process == worker.process => {
                 self.run_step(id, process, key, step);
             }
+            Item::Returned { process, keys, .. } if process == worker.process => {
+                worker.returning -= keys.len();
+                if worker.core.is_some() {
+                    self.worker_event(id, Event::Returned(keys));
+                }
+            }
             Item::StartWorker { .. } => self.start_worker(id),
             _ => {}
         }
@@ -145,6 +158,8 @@ impl World {
         worker.core = Some(Worker::new(config, now));
         worker.link = None;
         worker.runs.clear();
+        worker.waiting.clear();
+        (worker.returning, worker.slots) = (0, slots as usize);
         self.log(|| format!("worker {id} starts, process {process}, {slots} slots"));
         self.connect_soon(id, process);
     }
@@ -160,7 +175,7 @@ impl World {
         if let Some(core) = &worker.core {
             assert_eq!(
                 core.running() as usize,
-                worker.runs.len(),
+                worker.runs.len() + worker.waiting.len() + worker.returning,
                 "{id} lost count of its runs"
             );
         }
@@ -198,9 +213,35 @@ impl World {
                         },
                     );
                 }
-                Effect::Start(start) => self.run_begins(id, process, *start),
+                Effect::Start(start) => match worker.runs.len() < worker.slots {
+                    true => self.run_begins(id, process, *start),
+                    false => worker.waiting.push_back(*start),
+                },
+                Effect::TakeBack => {
+                    let waiting = std::mem::take(&mut worker.waiting);
+                    if waiting.is_empty() {
+                        continue;
+                    }
+                    worker.returning += waiting.len();
+                    let keys = waiting.iter().map(|start| (start.task, start.lease));
+                    let keys: Vec<_> = keys.collect();
+                    self.seen.note("returned by executors");
+                    let after = self.rng.range(0, 20);
+                    self.at(
+                        after,
+                        Item::Returned {
+                            worker: id,
+                            process,
+                            keys,
+                        },
+                    );
+                }
                 Effect::Cancel(task, lease) => {
                     let key = (task, lease);
+                    self.stop_waiting(id, process, key);
+                    let Some(worker) = self.workers.get_mut(&id) else {
+                        continue;
+                    };
                     let Some(run) = worker.runs.get_mut(&key) else {
                         continue;
                     };
@@ -220,6 +261,10 @@ impl World {
                 }
                 Effect::Kill(task, lease) => {
                     let key = (task, lease);
+                    self.stop_waiting(id, process, key);
+                    let Some(worker) = self.workers.get_mut(&id) else {
+                        continue;
+                    };
                     let Some(run) = worker.runs.get_mut(&key) else {
                         continue;
                     };
@@ -247,6 +292,34 @@ impl World {
             self.seen.note("worker left");
             self.log(|| format!("worker {id} exits"));
             self.worker_dies(id);
+        }
+    }
+
+    /// A run that has not begun ends at once when it is stopped.
+    fn stop_waiting(&mut self, id: WorkerId, process: u64, key: (TaskId, Lease)) {
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
+        let is = |start: &Start| (start.task, start.lease) == key;
+        if let Some(at) = worker.waiting.iter().position(is)
+            && let Some(start) = worker.waiting.remove(at)
+        {
+            self.run_begins(id, process, start);
+            if let Some(run) = self.workers.get_mut(&id).and_then(|w| w.runs.get_mut(&key)) {
+                run.killed = true;
+            }
+        }
+    }
+
+    /// The next run, if there is room for one.
+    fn begin_next(&mut self, id: WorkerId, process: u64) {
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
+        if worker.runs.len() < worker.slots
+            && let Some(start) = worker.waiting.pop_front()
+        {
+            self.run_begins(id, process, start);
         }
     }
 
@@ -322,7 +395,7 @@ impl World {
         }
     }
 
-    fn run_step(&mut self, id: WorkerId, _process: u64, key: (TaskId, Lease), step: RunStep) {
+    fn run_step(&mut self, id: WorkerId, process: u64, key: (TaskId, Lease), step: RunStep) {
         let Some(worker) = self.workers.get_mut(&id) else {
             return;
         };
@@ -348,6 +421,7 @@ impl World {
             },
             RunStep::Ended => {
                 worker.runs.remove(&key);
+                self.begin_next(id, process);
                 let fails = match run {
                     Running { killed: true, .. } => Some(FailureKind::Cancelled),
                     Running {
@@ -385,6 +459,7 @@ impl World {
         if let Some(worker) = self.workers.get_mut(&id) {
             worker.core = None;
             worker.runs.clear();
+            worker.waiting.clear();
             worker.paused_until = 0;
         }
         if let Some(link) = link {

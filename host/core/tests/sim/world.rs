@@ -61,6 +61,11 @@ pub(crate) enum Item {
         digest: Digest,
         step: ModuleStep,
     },
+    Returned {
+        worker: WorkerId,
+        process: u64,
+        keys: Vec<(TaskId, Lease)>,
+    },
     Run {
         worker: WorkerId,
         process: u64,

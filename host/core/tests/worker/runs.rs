@@ -146,3 +146,63 @@ fn leaving_ends_even_without_a_primary() {
     assert_eq!(b.effects.last(), Some(&Effect::Exit));
     assert_eq!(b.worker.next_timeout(), None);
 }
+
+/// A bench on which short attempts have set the pace: more are with the executors
+/// than have slots.
+fn quick() -> Bench {
+    let mut b = Bench::ready(2, 4);
+    b.assign(0, 2_000);
+    for index in 0..1_000 {
+        b.now += u64::from(index % 10 == 0);
+        b.end(index, 1, None);
+    }
+    assert!(b.worker.running() > 100, "{}", b.worker.running());
+    b.effects.clear();
+    b.sent.clear();
+    b
+}
+
+#[test]
+fn short_attempts_wait_in_the_executors() {
+    let mut b = quick();
+    // The slots are what the primary hears of.
+    b.pass(300);
+    let loads: Vec<(u32, u32)> = b.sent.iter().filter_map(load).collect();
+    assert!(loads.iter().all(|(running, _)| *running == 2), "{loads:?}");
+    // Nothing has ended: what waits comes back, and only the slots are filled anew.
+    assert!(b.effects.contains(&Effect::TakeBack));
+    let back = |b: &Bench| b.started[1_002..].to_vec();
+    let (waiting, queued) = (back(&b), b.worker.queued());
+    let keys = waiting.iter().map(|index| (task(*index), LEASE));
+    b.started.clear();
+    b.event(Event::Returned(keys.collect()));
+    assert_eq!(b.worker.running(), 2);
+    assert_eq!(b.worker.queued(), queued + waiting.len() as u32);
+    b.end(1_000, 1, None);
+    assert_eq!(b.started, [1_002], "in the order of before");
+}
+
+fn load(message: &ToPrimary) -> Option<(u32, u32)> {
+    match message {
+        ToPrimary::Beat(load) => Some((load.running, load.queued)),
+        _ => None,
+    }
+}
+
+#[test]
+fn what_comes_back_while_leaving_goes_back() {
+    let mut b = quick();
+    let waiting = b.started[1_002..].to_vec();
+    b.sent.clear();
+    b.event(Event::Shutdown { grace_ms: 300 });
+    assert_eq!(b.effects[0], Effect::TakeBack);
+    let keys: Vec<_> = waiting.iter().map(|index| (task(*index), LEASE)).collect();
+    b.event(Event::Returned(keys.clone()));
+    let released = |m: &ToPrimary| match m {
+        ToPrimary::Released(items) => items.len(),
+        _ => 0,
+    };
+    let given_back: usize = b.sent.iter().map(released).sum();
+    assert_eq!(given_back, 998, "all but what runs");
+    assert_eq!(b.worker.running(), 2);
+}

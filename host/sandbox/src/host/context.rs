@@ -10,7 +10,7 @@ impl Host for State {
     }
 
     fn task(&mut self) -> String {
-        self.attempt.name.clone()
+        self.attempt.name.to_string()
     }
 
     fn index(&mut self) -> u32 {

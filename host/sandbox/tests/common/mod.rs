@@ -49,7 +49,6 @@ pub fn attempt() -> Attempt {
 pub struct Heard(pub Mutex<Vec<(Status, String)>>);
 
 impl Reporter for &Heard {
-    fn started(&self) {}
     fn published(&self, status: Status, log: String) {
         self.0.lock().unwrap().push((status, log));
     }

@@ -137,10 +137,11 @@ fn run(command: Command, settings: Settings) -> anyhow::Result<Exit> {
     log::start(&settings, default)?;
     // reqwest and our own TLS take the provider from here.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut builder = if serves {
-        tokio::runtime::Builder::new_multi_thread()
-    } else {
-        tokio::runtime::Builder::new_current_thread()
+    // A worker leaves the work to its executors: on one thread what it hears of
+    // them gathers by itself, and no thread has to wake another.
+    let mut builder = match command {
+        Command::RunPrimary(_) | Command::Dev(_) => tokio::runtime::Builder::new_multi_thread(),
+        _ => tokio::runtime::Builder::new_current_thread(),
     };
     let runtime = builder.enable_all().build()?;
     runtime.block_on(dispatch(command, &Context::new(settings)))

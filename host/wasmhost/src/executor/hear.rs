@@ -3,14 +3,14 @@
 
 use super::ipc::Receiver;
 use super::output::{Gather, GatherError, OutputData};
-use super::places::Shared;
+use super::places::{Placed, Shared};
 use super::pool::{PoolEnd, PoolEvent};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use tokio::net::unix::OwnedReadHalf;
 use wasmhost_proto::executor::{Ended, FromExecutor, RunId};
 use wasmhost_proto::limits::{
-    MAX_EVENTS, MAX_FAILURE_TEXT, MAX_LOG_BYTES, MAX_STATUS_BYTES, MAX_STATUS_VALUE,
+    MAX_EVENTS, MAX_FAILURE_TEXT, MAX_INLINE, MAX_LOG_BYTES, MAX_STATUS_BYTES, MAX_STATUS_VALUE,
     MAX_STATUS_VALUES,
 };
 use wasmhost_proto::outcome::{Failure, FailureKind};
@@ -19,6 +19,9 @@ use wasmhost_proto::{Lease, TaskId};
 
 /// A log's note on what was left out.
 const LOG_NOTE: usize = 256;
+
+/// One attempt.
+type Key = (TaskId, Lease);
 
 /// A message that an honest executor does not send.
 struct Violation(String);
@@ -64,9 +67,9 @@ async fn handle(
             let error: String = error.chars().take(MAX_FAILURE_TEXT).collect();
             tracing::warn!(%digest, "an executor cannot load a module: {error}");
         }
-        FromExecutor::Started { run } => {
-            let (task, lease) = named(shared, seat, run, 0)?;
-            shared.send(PoolEvent::Started(task, lease)).await;
+        FromExecutor::Started(runs) => {
+            let started = begun(shared, seat, &runs)?;
+            shared.send(PoolEvent::Started(started)).await;
         }
         FromExecutor::Status { run, status, log } => {
             check_status(&status)?;
@@ -82,9 +85,41 @@ async fn handle(
         FromExecutor::OutputChunk { run, bytes } => {
             push(shared, seat, run, &bytes, outputs).await?
         }
-        FromExecutor::Ended(ended) => end(shared, seat, *ended, outputs).await?,
+        FromExecutor::Ended(ended) => end_all(shared, seat, ended, outputs).await?,
+        FromExecutor::Returned(runs) => {
+            let returned = returned(shared, seat, &runs)?;
+            shared.send(PoolEvent::Returned(returned)).await;
+        }
     }
     Ok(())
+}
+
+fn stranger(run: RunId) -> Violation {
+    Violation(format!("run {run} is none of its own"))
+}
+
+/// Runs that have begun, under their own names.
+fn begun(shared: &Shared, seat: usize, runs: &[RunId]) -> Result<Vec<Key>, Violation> {
+    let mut state = shared.lock();
+    let known = &mut state.seats[seat].runs;
+    let begin = |run: &RunId| {
+        let placed = known.get_mut(run).ok_or_else(|| stranger(*run))?;
+        placed.begun = true;
+        Ok((placed.task, placed.lease))
+    };
+    runs.iter().map(begin).collect()
+}
+
+/// Runs that never began, taken off the seat.
+fn returned(shared: &Shared, seat: usize, runs: &[RunId]) -> Result<Vec<Key>, Violation> {
+    let mut state = shared.lock();
+    let known = &mut state.seats[seat].runs;
+    let mut take = |run: &RunId| match known.remove(run) {
+        Some(placed) if !placed.begun => Ok((placed.task, placed.lease)),
+        Some(_) => Err(Violation(format!("run {run} had begun"))),
+        None => Err(stranger(*run)),
+    };
+    runs.iter().map(&mut take).collect()
 }
 
 /// The run under its own name, with so much log counted.
@@ -96,7 +131,7 @@ fn named(
 ) -> Result<(TaskId, Lease), Violation> {
     let mut state = shared.lock();
     let Some(placed) = state.seats[seat].runs.get_mut(&run) else {
-        return Err(Violation(format!("run {run} is none of its own")));
+        return Err(stranger(run));
     };
     placed.log_bytes += log;
     if placed.log_bytes > MAX_LOG_BYTES + LOG_NOTE {
@@ -142,9 +177,9 @@ async fn push(
         Entry::Vacant(new) => {
             let state = shared.lock();
             let Some(placed) = state.seats[seat].runs.get(&run) else {
-                return Err(Violation(format!("run {run} is none of its own")));
+                return Err(stranger(run));
             };
-            let (path, max) = (placed.output.clone(), placed.limits.output);
+            let (path, max) = (state.output(run), placed.spec.limits.output);
             new.insert(Some(Gather::new(path, max)))
         }
     };
@@ -156,53 +191,102 @@ async fn push(
             outputs.insert(run, None);
             let message = format!("the output cannot be kept: {error}");
             if let Some(placed) = shared.lock().seats[seat].runs.get_mut(&run) {
-                placed.verdict = Some(Failure::new(FailureKind::HostFault, message));
+                placed.verdict = Some(Box::new(Failure::new(FailureKind::HostFault, message)));
             }
             Ok(())
         }
     }
 }
 
-async fn end(
+/// Ends runs in one event, as far as their outputs are at hand.
+async fn end_all(
+    shared: &Shared,
+    seat: usize,
+    all: Vec<Ended>,
+    outputs: &mut Outputs,
+) -> Result<(), Violation> {
+    let mut ends = Vec::with_capacity(all.len());
+    for ended in all {
+        check_end(&ended)?;
+        let large = ended.output.len() > MAX_INLINE || outputs.contains_key(&ended.run);
+        ends.push(match large {
+            true => end_large(shared, seat, ended, outputs).await?,
+            false => end_small(shared, seat, ended)?,
+        });
+    }
+    shared.send(PoolEvent::Ended(ends)).await;
+    Ok(())
+}
+
+fn check_end(ended: &Ended) -> Result<(), Violation> {
+    if let Some(report) = &ended.report {
+        check_status(&report.status)?;
+    }
+    let text = ended.failure.as_ref().map_or(0, |f| {
+        f.message.len() + f.backtrace.as_ref().map_or(0, String::len)
+    });
+    match text > 2 * MAX_FAILURE_TEXT {
+        true => Err(Violation(format!(
+            "run {} has too long a failure",
+            ended.run
+        ))),
+        false => Ok(()),
+    }
+}
+
+/// Takes the run off its seat: its end is known.
+fn remove(shared: &Shared, seat: usize, ended: &Ended) -> Result<Placed, Violation> {
+    let removed = shared.lock().seats[seat].runs.remove(&ended.run);
+    let placed = removed.ok_or_else(|| stranger(ended.run))?;
+    let log = ended.report.as_ref().map_or(0, |report| report.log.len());
+    match placed.log_bytes + log > MAX_LOG_BYTES + LOG_NOTE {
+        true => Err(Violation(format!("run {} has too long a log", ended.run))),
+        false => Ok(placed),
+    }
+}
+
+fn end_small(shared: &Shared, seat: usize, ended: Ended) -> Result<PoolEnd, Violation> {
+    let placed = remove(shared, seat, &ended)?;
+    if ended.output.len() as u64 > placed.spec.limits.output {
+        return Err(Violation(format!(
+            "run {} has too long an output",
+            ended.run
+        )));
+    }
+    Ok(PoolEnd {
+        task: placed.task,
+        lease: placed.lease,
+        failure: placed.verdict.or(ended.failure),
+        output: OutputData::Bytes(ended.output),
+        usage: ended.usage,
+        report: ended.report,
+    })
+}
+
+async fn end_large(
     shared: &Shared,
     seat: usize,
     ended: Ended,
     outputs: &mut Outputs,
-) -> Result<(), Violation> {
-    check_status(&ended.status)?;
-    named(shared, seat, ended.run, ended.log.len())?;
-    let text = ended.failure.as_ref().map_or(0, |f| {
-        f.message.len() + f.backtrace.as_ref().map_or(0, String::len)
-    });
-    if text > 2 * MAX_FAILURE_TEXT {
-        return Err(Violation(format!(
-            "run {} has too long a failure",
-            ended.run
-        )));
-    }
+) -> Result<PoolEnd, Violation> {
     push(shared, seat, ended.run, &ended.output, outputs).await?;
     let output = match outputs.remove(&ended.run).flatten() {
         Some(gather) => gather.finish().await,
         None => Ok(OutputData::Bytes(Vec::new())),
     };
-    let Some(placed) = shared.lock().remove(seat, ended.run) else {
-        return Err(Violation(format!("run {} is none of its own", ended.run)));
-    };
+    let placed = remove(shared, seat, &ended)?;
     let mut failure = placed.verdict.or(ended.failure);
     let output = output.unwrap_or_else(|error| {
         let message = format!("the output cannot be kept: {error}");
-        failure = Some(Failure::new(FailureKind::HostFault, message));
+        failure = Some(Box::new(Failure::new(FailureKind::HostFault, message)));
         OutputData::Bytes(Vec::new())
     });
-    let end = PoolEnd {
+    Ok(PoolEnd {
         task: placed.task,
         lease: placed.lease,
         failure,
         output,
         usage: ended.usage,
-        status: ended.status,
-        log: ended.log,
-    };
-    shared.send(PoolEvent::Ended(Box::new(end))).await;
-    Ok(())
+        report: ended.report,
+    })
 }

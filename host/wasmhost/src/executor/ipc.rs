@@ -47,6 +47,11 @@ impl<R: AsyncRead + Unpin> Receiver<R> {
         }
     }
 
+    /// A message that has arrived whole already.
+    pub(super) fn buffered<T: DeserializeOwned>(&mut self) -> io::Result<Option<T>> {
+        self.parse().map_err(io::Error::other)
+    }
+
     fn parse<T: DeserializeOwned>(&mut self) -> Result<Option<T>, CodecError> {
         let Some((header, rest)) = self.buffer[self.at..].split_first_chunk::<HEADER>() else {
             return Ok(None);
@@ -65,6 +70,8 @@ impl<R: AsyncRead + Unpin> Receiver<R> {
 pub(super) struct Sender<W> {
     to: W,
     buffer: Vec<u8>,
+    /// What of it is written.
+    at: usize,
 }
 
 impl<W: AsyncWrite + Unpin> Sender<W> {
@@ -72,6 +79,7 @@ impl<W: AsyncWrite + Unpin> Sender<W> {
         Sender {
             to,
             buffer: Vec::new(),
+            at: 0,
         }
     }
 
@@ -85,11 +93,32 @@ impl<W: AsyncWrite + Unpin> Sender<W> {
         self.buffer.len() >= BATCH_BYTES
     }
 
+    /// Whether everything is written.
+    pub(super) fn is_empty(&self) -> bool {
+        self.buffer.is_empty()
+    }
+
     /// Writes what was added.
     pub(super) async fn flush(&mut self) -> io::Result<()> {
-        self.to.write_all(&self.buffer).await?;
-        self.buffer.clear();
-        self.buffer.shrink_to(2 * BATCH_BYTES);
+        while !self.is_empty() {
+            self.write_some().await?;
+        }
+        Ok(())
+    }
+
+    /// Writes some of what was added. May be dropped at any time: nothing is
+    /// written twice.
+    pub(super) async fn write_some(&mut self) -> io::Result<()> {
+        let written = self.to.write(&self.buffer[self.at..]).await?;
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        self.at += written;
+        if self.at == self.buffer.len() {
+            self.at = 0;
+            self.buffer.clear();
+            self.buffer.shrink_to(2 * BATCH_BYTES);
+        }
         Ok(())
     }
 }
@@ -124,7 +153,7 @@ mod tests {
         for message in &sent {
             sender.push(message).unwrap();
         }
-        let bytes = sender.buffer;
+        let bytes = sender.buffer.clone();
         let (all, error) = read(&bytes);
         assert!(error.is_none());
         assert_eq!(all, sent);

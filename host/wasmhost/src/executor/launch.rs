@@ -113,5 +113,6 @@ fn run(mut args: impl Iterator<Item = OsString>) -> anyhow::Result<()> {
         .enable_io()
         .enable_time()
         .build()?;
-    Ok(runtime.block_on(async { child::serve(UnixStream::from_std(stream)?, sandbox).await })?)
+    Ok(runtime
+        .block_on(async { child::serve(UnixStream::from_std(stream)?, sandbox, slots).await })?)
 }

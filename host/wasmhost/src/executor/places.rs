@@ -1,18 +1,21 @@
 //! Which run is on which executor, and what each executor is to be told next.
 //! Plain state behind one lock: nothing here waits or does IO.
 
+use super::ipc::BATCH_BYTES;
 use super::pool::{InputData, Order, PoolEnd, PoolEvent};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
-use wasmhost_proto::executor::{Run, RunId, ToExecutor};
-use wasmhost_proto::limits::{BLOB_CHUNK, EXECUTOR_KILL_MARGIN_MS, MAX_LOADED_MODULES};
+use wasmhost_proto::executor::{Run, RunId, RunSpec, SpecId, ToExecutor};
+use wasmhost_proto::limits::{
+    BLOB_CHUNK, EXECUTOR_CAREFUL_MS, EXECUTOR_KILL_MARGIN_MS, MAX_BATCH, MAX_LOADED_MODULES,
+};
 use wasmhost_proto::module::ModuleKind;
 use wasmhost_proto::outcome::{Failure, FailureKind};
-use wasmhost_proto::wire::AttemptLimits;
+use wasmhost_proto::wire::NodeSpec;
 use wasmhost_proto::{Digest, Lease, TaskId};
 
 /// Shared by the pool's handle and the keepers of its seats.
@@ -35,14 +38,14 @@ impl Shared {
             wakes: (0..=seats).map(|_| Notify::new()).collect(),
             state: Mutex::new(State {
                 dir,
-                slots,
+                share: slots.div_ceil(seats),
                 modules: HashMap::new(),
                 seats: (0..seats).map(|_| Seat::default()).collect(),
-                names: HashMap::new(),
-                refused: VecDeque::new(),
+                refused: Vec::new(),
                 next: 0,
                 clock: 0,
                 lost: 0,
+                careful_until: None,
                 closing: false,
             }),
         }
@@ -63,15 +66,17 @@ impl Shared {
 pub(super) struct State {
     /// Where large outputs go.
     dir: PathBuf,
-    slots: usize,
+    /// Runs that one executor has under way at once.
+    share: usize,
     modules: HashMap<Digest, Module>,
     pub(super) seats: Vec<Seat>,
-    names: HashMap<(TaskId, Lease), (usize, RunId)>,
     /// Ends of runs that no executor got.
-    refused: VecDeque<Box<PoolEnd>>,
+    refused: Vec<PoolEnd>,
     next: RunId,
     clock: u64,
     pub(super) lost: u32,
+    /// Executors have died: until then they say of each run that it begins.
+    careful_until: Option<Instant>,
     pub(super) closing: bool,
 }
 
@@ -81,41 +86,43 @@ struct Module {
     used: u64,
 }
 
+/// Specs that an executor knows at once.
+const MAX_SPECS: usize = 64;
+
 /// A place for an executor process, which may be away just now.
 #[derive(Default)]
 pub(super) struct Seat {
     pub(super) alive: bool,
     pub(super) outbox: VecDeque<ToExecutor>,
-    pub(super) runs: HashMap<RunId, Placed>,
+    /// In the order in which they begin.
+    pub(super) runs: BTreeMap<RunId, Placed>,
     /// Modules its executor was told of, by path.
     loaded: HashMap<Digest, PathBuf>,
+    /// Specs its executor was told of, the latest one last.
+    specs: VecDeque<(SpecId, Arc<NodeSpec>)>,
+    careful: bool,
+    /// Bytes of the runs that end the outbox, roughly.
+    batch_bytes: usize,
 }
 
 /// A run on a seat.
 pub(super) struct Placed {
     pub(super) task: TaskId,
     pub(super) lease: Lease,
-    pub(super) limits: AttemptLimits,
-    pub(super) output: PathBuf,
+    pub(super) spec: Arc<NodeSpec>,
     /// A file whose content the executor still waits for.
     pub(super) input: Option<PathBuf>,
-    /// When the executor must have ended it, once it has the run.
+    /// The executor has said that it began.
+    pub(super) begun: bool,
+    /// When the executor must have ended it, once it can have begun.
     pub(super) due: Option<Instant>,
     pub(super) killed: bool,
     /// Why the supervisor stopped it; counts more than what its executor says.
-    pub(super) verdict: Option<Failure>,
+    pub(super) verdict: Option<Box<Failure>>,
     pub(super) log_bytes: usize,
 }
 
 impl Placed {
-    /// The executor was given the run, or more of its input: the time that it
-    /// has begins now.
-    pub(super) fn given(&mut self) {
-        if !self.killed {
-            self.due = Some(margin(self.limits.wall_ms));
-        }
-    }
-
     /// The executor is told to end it, and has a margin for that.
     pub(super) fn kill(&mut self) {
         if !self.killed {
@@ -127,6 +134,60 @@ impl Placed {
 
 fn margin(wall_ms: u64) -> Instant {
     Instant::now() + Duration::from_millis(wall_ms.saturating_add(EXECUTOR_KILL_MARGIN_MS))
+}
+
+impl Seat {
+    /// The number under which the executor knows the spec; it is told first.
+    fn spec(&mut self, spec: &Arc<NodeSpec>) -> SpecId {
+        let known = self.specs.iter().rev().find(|(_, s)| Arc::ptr_eq(s, spec));
+        if let Some((id, _)) = known {
+            return *id;
+        }
+        let id = match self.specs.len() {
+            len if len < MAX_SPECS => len as SpecId,
+            // The executor has what waits under the old meaning by then.
+            _ => self.specs.pop_front().map_or(0, |(id, _)| id),
+        };
+        self.specs.push_back((id, spec.clone()));
+        let wire = RunSpec {
+            module: spec.module,
+            job: spec.job,
+            node: spec.node,
+            name: spec.name.clone(),
+            count: spec.count,
+            limits: spec.limits,
+        };
+        self.outbox.push_back(ToExecutor::Spec(id, Box::new(wire)));
+        id
+    }
+
+    /// Adds a run to the latest message, or to a new one.
+    fn order(&mut self, run: Run) {
+        let texts = |(k, v): &(String, String)| k.len() + v.len() + 8;
+        let args: usize = run.args.iter().map(|arg| arg.len() + 4).sum();
+        let bytes = 64 + run.input.len() + args + run.env.iter().map(texts).sum::<usize>();
+        match self.outbox.back_mut() {
+            Some(ToExecutor::Runs(runs))
+                if runs.len() < MAX_BATCH && self.batch_bytes + bytes <= BATCH_BYTES =>
+            {
+                self.batch_bytes += bytes;
+                runs.push(run);
+            }
+            _ => {
+                self.batch_bytes = bytes;
+                self.outbox.push_back(ToExecutor::Runs(vec![run]));
+            }
+        }
+    }
+
+    /// Gives the runs that have begun, or can have, the time that they have.
+    pub(super) fn set_due(&mut self, share: usize) {
+        for run in self.runs.values_mut().take(share) {
+            if run.due.is_none() && run.input.is_none() {
+                run.due = Some(margin(run.spec.limits.wall_ms));
+            }
+        }
+    }
 }
 
 impl State {
@@ -149,28 +210,38 @@ impl State {
         }
     }
 
-    /// Places a run, or refuses it. Returns whom to wake.
-    pub(super) fn take(&mut self, order: Order) -> usize {
+    /// Places a run, or refuses it. Returns its number and whom to wake.
+    pub(super) fn take(&mut self, order: Order) -> (RunId, usize) {
+        // Numbers begin with 1: an executor takes them in growing order.
+        self.next += 1;
         let (task, lease) = (order.task, order.lease);
-        self.place(order).unwrap_or_else(|failure| {
-            self.refused
-                .push_back(PoolEnd::failed(task, lease, failure));
-            self.seats.len()
-        })
+        match self.place(order) {
+            Ok(seat) => (self.next, seat),
+            Err(failure) => {
+                self.refused.push(PoolEnd::failed(task, lease, failure));
+                (self.next, self.seats.len())
+            }
+        }
     }
 
     /// Tells the executor of a run something about it. Returns whom to wake.
     pub(super) fn tell(
         &mut self,
-        task: TaskId,
-        lease: Lease,
-        act: impl FnOnce(RunId, &mut Placed) -> ToExecutor,
+        run: RunId,
+        act: impl FnOnce(&mut Placed) -> ToExecutor,
     ) -> Option<usize> {
-        let (seat, run) = *self.names.get(&(task, lease))?;
-        let entry = &mut self.seats[seat];
-        let message = act(run, entry.runs.get_mut(&run)?);
-        entry.outbox.push_back(message);
-        Some(seat)
+        let at = self.seats.iter().position(|s| s.runs.contains_key(&run))?;
+        let seat = &mut self.seats[at];
+        let message = act(seat.runs.get_mut(&run)?);
+        seat.outbox.push_back(message);
+        Some(at)
+    }
+
+    /// Tells every executor that lives.
+    pub(super) fn tell_all(&mut self, message: &ToExecutor) {
+        for seat in self.seats.iter_mut().filter(|seat| seat.alive) {
+            seat.outbox.push_back(message.clone());
+        }
     }
 
     /// From now on executors leave when nothing runs on them, and stay away.
@@ -182,73 +253,91 @@ impl State {
     }
 
     /// The ends of refused runs; none once the pool is closing.
-    pub(super) fn refused(&mut self) -> Option<VecDeque<Box<PoolEnd>>> {
+    pub(super) fn refused(&mut self) -> Option<Vec<PoolEnd>> {
         (!self.closing).then(|| std::mem::take(&mut self.refused))
     }
 
-    /// Puts a run into the outbox of the best seat, its module before it.
+    /// An executor has died: from now on it must be known what each one runs.
+    pub(super) fn lose(&mut self) {
+        self.lost += 1;
+        let until = Instant::now() + Duration::from_millis(EXECUTOR_CAREFUL_MS);
+        self.careful_until = Some(until);
+    }
+
+    /// Tells an executor whether to be careful when that has changed.
+    pub(super) fn set_care(&mut self, seat: usize, now: Instant) -> bool {
+        let careful = self.careful_until.is_some_and(|until| now < until);
+        let seat = &mut self.seats[seat];
+        let changed = seat.alive && seat.careful != careful;
+        if changed {
+            seat.careful = careful;
+            seat.outbox.push_front(ToExecutor::Careful(careful));
+        }
+        changed
+    }
+
+    /// How many runs of an executor can have begun.
+    pub(super) fn share(&self) -> usize {
+        self.share
+    }
+
+    /// Where a large output of a run goes.
+    pub(super) fn output(&self, run: RunId) -> PathBuf {
+        self.dir.join(run.to_string())
+    }
+
+    /// Puts a run into the outbox of the best seat, what it needs before it.
     fn place(&mut self, order: Order) -> Result<usize, Failure> {
-        let fault = |message: String| Failure::new(FailureKind::HostFault, message);
-        let slots = self.slots;
-        if self.names.len() >= slots {
-            return Err(fault(format!("all {slots} slots of the worker are taken")));
-        }
-        if self.names.contains_key(&(order.task, order.lease)) {
-            return Err(fault("this attempt is running already".into()));
-        }
         self.clock += 1;
-        let Some(module) = self.modules.get_mut(&order.module) else {
-            return Err(fault(format!("module {} is not loaded", order.module)));
+        let digest = order.spec.module;
+        let Some(module) = self.modules.get_mut(&digest) else {
+            let message = format!("module {digest} is not loaded");
+            return Err(Failure::new(FailureKind::HostFault, message));
         };
         module.used = self.clock;
         let seats = self.seats.iter().enumerate();
-        let best = seats.min_by_key(|(_, seat)| (!seat.alive, seat.runs.len()));
+        let best = seats.min_by_key(|(_, seat)| (seat.runs.len(), !seat.alive));
         let index = best.map_or(0, |(index, _)| index);
         let seat = &mut self.seats[index];
-        if seat.loaded.get(&order.module) != Some(&module.path) {
-            seat.loaded.insert(order.module, module.path.clone());
+        if seat.loaded.get(&digest) != Some(&module.path) {
+            seat.loaded.insert(digest, module.path.clone());
             seat.outbox.push_back(ToExecutor::Load {
-                digest: order.module,
+                digest,
                 kind: module.kind,
                 path: module.path.to_string_lossy().into_owned(),
             });
         }
+        let spec = seat.spec(&order.spec);
         let run = self.next;
-        self.next += 1;
         let (mut first, file) = match order.input {
             InputData::File(path) => (Vec::new(), Some(path)),
             InputData::Bytes(bytes) => (bytes, None),
         };
         let rest = first.split_off(first.len().min(BLOB_CHUNK));
-        let more_input = file.is_some() || !rest.is_empty();
-        self.names.insert((order.task, order.lease), (index, run));
-        seat.runs.insert(
+        let wire = Run {
             run,
-            Placed {
-                task: order.task,
-                lease: order.lease,
-                limits: order.limits,
-                output: self.dir.join(run.to_string()),
-                input: file,
-                due: None,
-                killed: false,
-                verdict: None,
-                log_bytes: 0,
-            },
-        );
-        seat.outbox.push_back(ToExecutor::Run(Box::new(Run {
-            run,
-            module: order.module,
-            task: order.task,
-            lease: order.lease,
-            name: order.name,
-            count: order.count,
+            spec,
+            index: order.task.index,
+            term: order.lease.term,
+            attempt: order.lease.attempt,
             args: order.args,
             env: order.env,
-            limits: order.limits,
             input: first,
-            more_input,
-        })));
+            more_input: file.is_some() || !rest.is_empty(),
+        };
+        let placed = Placed {
+            task: order.task,
+            lease: order.lease,
+            spec: order.spec,
+            input: file,
+            begun: false,
+            due: None,
+            killed: false,
+            verdict: None,
+            log_bytes: 0,
+        };
+        seat.runs.insert(run, placed);
+        seat.order(wire);
         let chunks = rest.chunks(BLOB_CHUNK);
         let last = chunks.len();
         for (i, bytes) in chunks.enumerate() {
@@ -261,23 +350,15 @@ impl State {
         Ok(index)
     }
 
-    /// Takes a run off its seat: its end is known.
-    pub(super) fn remove(&mut self, seat: usize, run: RunId) -> Option<Placed> {
-        let placed = self.seats[seat].runs.remove(&run)?;
-        self.names.remove(&(placed.task, placed.lease));
-        Some(placed)
-    }
-
     /// Clears a seat whose executor is gone and returns its runs.
-    pub(super) fn clear(&mut self, seat: usize) -> Vec<Placed> {
+    pub(super) fn clear(&mut self, seat: usize) -> BTreeMap<RunId, Placed> {
         let entry = &mut self.seats[seat];
         entry.alive = false;
+        entry.careful = false;
         entry.outbox.clear();
         entry.loaded.clear();
-        let runs: Vec<RunId> = entry.runs.keys().copied().collect();
-        runs.into_iter()
-            .filter_map(|run| self.remove(seat, run))
-            .collect()
+        entry.specs.clear();
+        std::mem::take(&mut entry.runs)
     }
 
     pub(super) fn alive(&self) -> u32 {

@@ -1,5 +1,6 @@
 //! The pool of executor processes, as the worker's driver uses it. Counts on
-//! its caller to respect the slots, and refuses what goes beyond them.
+//! its caller to give it little more than the slots take: what waits in an
+//! executor begins in order of arrival, and comes back when it is asked for.
 
 use super::launch::{Launch, Program};
 use super::output::OutputData;
@@ -15,7 +16,7 @@ use wasmhost_proto::executor::{RunId, ToExecutor};
 use wasmhost_proto::module::ModuleKind;
 use wasmhost_proto::outcome::{Failure, Usage};
 use wasmhost_proto::status::Status;
-use wasmhost_proto::wire::AttemptLimits;
+use wasmhost_proto::wire::{FinalReport, NodeSpec};
 use wasmhost_proto::{Digest, Lease, TaskId};
 
 /// How to set up a [`Pool`].
@@ -36,20 +37,14 @@ pub(crate) struct PoolOptions {
 pub(crate) struct Order {
     /// The task.
     pub task: TaskId,
-    /// The lease. With the task it names the run from now on.
+    /// The lease.
     pub lease: Lease,
-    /// The name of the task in its definition.
-    pub name: String,
-    /// How many indexes it has.
-    pub count: u32,
-    /// The module, loaded before.
-    pub module: Digest,
+    /// What its node has in common; the module was loaded before.
+    pub spec: Arc<NodeSpec>,
     /// Arguments of a command after its name.
     pub args: Vec<String>,
     /// Environment of a command.
     pub env: Vec<(String, String)>,
-    /// Bounds.
-    pub limits: AttemptLimits,
     /// The task's input or a command's standard input.
     pub input: InputData,
 }
@@ -64,11 +59,11 @@ pub(crate) enum InputData {
 }
 
 /// What happens in the pool. Of each run: perhaps `Started`, any number of
-/// `Status`, one `Ended`.
+/// `Status`, one `Ended`; or `Returned` alone.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) enum PoolEvent {
-    /// A run has been instantiated.
-    Started(TaskId, Lease),
+    /// Runs have begun. Not said of those that end at once.
+    Started(Vec<(TaskId, Lease)>),
     /// A run has published something.
     Status {
         /// The task.
@@ -80,8 +75,11 @@ pub(crate) enum PoolEvent {
         /// New log text.
         log: String,
     },
-    /// A run is over.
-    Ended(Box<PoolEnd>),
+    /// Runs are over.
+    Ended(Vec<PoolEnd>),
+    /// Runs have not begun and do not any more: the pool was asked for them, or
+    /// their executor is gone.
+    Returned(Vec<(TaskId, Lease)>),
     /// How many executors live and how many have died since the start; sent
     /// when that changes.
     Executors {
@@ -100,29 +98,26 @@ pub(crate) struct PoolEnd {
     /// The lease.
     pub lease: Lease,
     /// None on success.
-    pub failure: Option<Failure>,
+    pub failure: Option<Box<Failure>>,
     /// Its output; standard output is kept whatever the exit code.
     pub output: OutputData,
     /// What it used.
     pub usage: Usage,
-    /// Its last status.
-    pub status: Status,
-    /// Log text since the last report.
-    pub log: String,
+    /// Its last status, and log text since the last report, when there is any.
+    pub report: Option<Box<FinalReport>>,
 }
 
 impl PoolEnd {
     /// The end of a run that its executor did not tell.
-    pub(super) fn failed(task: TaskId, lease: Lease, failure: Failure) -> Box<PoolEnd> {
-        Box::new(PoolEnd {
+    pub(super) fn failed(task: TaskId, lease: Lease, failure: Failure) -> PoolEnd {
+        PoolEnd {
             task,
             lease,
-            failure: Some(failure),
+            failure: Some(Box::new(failure)),
             output: OutputData::Bytes(Vec::new()),
             usage: Usage::default(),
-            status: Status::default(),
-            log: String::new(),
-        })
+            report: None,
+        }
     }
 }
 
@@ -138,7 +133,7 @@ impl Pool {
     pub(crate) fn start(options: PoolOptions) -> io::Result<(Pool, mpsc::Receiver<PoolEvent>)> {
         let launch = Program {
             path: options.program.clone(),
-            slots: options.slots,
+            slots: options.slots.max(1).div_ceil(options.executors.max(1)),
         };
         Pool::start_with(&options, Arc::new(launch))
     }
@@ -169,28 +164,36 @@ impl Pool {
         self.shared.lock().know(digest, kind, path);
     }
 
-    /// Starts a run on the executor that has least to do. Whatever is wrong
-    /// with it comes back as its end.
-    pub(crate) fn run(&self, order: Order) {
-        let seat = self.shared.lock().take(order);
+    /// Gives a run to the executor that has least to do, and returns its number.
+    /// Whatever is wrong with it comes back as its end.
+    pub(crate) fn run(&self, order: Order) -> RunId {
+        let (run, seat) = self.shared.lock().take(order);
         self.shared.wakes[seat].notify_one();
+        run
     }
 
-    /// Raises the cancel flag of a run.
-    pub(crate) fn cancel(&self, task: TaskId, lease: Lease) {
-        self.tell(task, lease, |run, _| ToExecutor::Cancel { run });
+    /// Asks every executor for the runs that have not begun.
+    pub(crate) fn take_back(&self) {
+        self.shared.lock().tell_all(&ToExecutor::Return);
+        self.shared.wakes.iter().for_each(|wake| wake.notify_one());
+    }
+
+    /// Raises the cancel flag of a run; one that has not begun ends.
+    pub(crate) fn cancel(&self, run: RunId) {
+        self.tell(run, |_| ToExecutor::Cancel { run });
     }
 
     /// Ends a run now. An executor that does not obey is killed.
-    pub(crate) fn kill(&self, task: TaskId, lease: Lease) {
-        self.tell(task, lease, |run, placed| {
+    pub(crate) fn kill(&self, run: RunId) {
+        self.tell(run, |placed| {
             placed.kill();
             ToExecutor::Kill { run }
         });
     }
 
-    fn tell(&self, task: TaskId, lease: Lease, act: impl FnOnce(RunId, &mut Placed) -> ToExecutor) {
-        if let Some(seat) = self.shared.lock().tell(task, lease, act) {
+    fn tell(&self, run: RunId, act: impl FnOnce(&mut Placed) -> ToExecutor) {
+        let seat = self.shared.lock().tell(run, act);
+        if let Some(seat) = seat {
             self.shared.wakes[seat].notify_one();
         }
     }
@@ -212,8 +215,8 @@ async fn refuse(shared: Arc<Shared>) {
         let Some(refused) = shared.lock().refused() else {
             return;
         };
-        for end in refused {
-            shared.send(PoolEvent::Ended(end)).await;
+        if !refused.is_empty() {
+            shared.send(PoolEvent::Ended(refused)).await;
         }
         shared.wakes[shared.wakes.len() - 1].notified().await;
     }

@@ -45,33 +45,46 @@ pub(super) async fn keep(shared: Arc<Shared>, seat: usize, launch: Arc<dyn Launc
     }
 }
 
-/// Ends the runs of a dead executor. True when the pool is closing.
+/// Ends the runs of a dead executor that had begun, and returns the others. True
+/// when the pool is closing.
 async fn end(shared: &Shared, seat: usize, reason: &str) -> bool {
     let (runs, closing, change) = {
         let mut state = shared.lock();
         let runs = state.clear(seat);
         if !state.closing {
-            state.lost += 1;
+            state.lose();
         }
         let (alive, lost) = (state.alive(), state.lost);
         (runs, state.closing, PoolEvent::Executors { alive, lost })
     };
-    if !closing {
-        tracing::warn!(runs = runs.len(), "{reason}");
-    }
-    for run in runs {
+    let (mut ends, mut returned) = (Vec::new(), Vec::new());
+    for run in runs.into_values() {
+        // Nobody is charged for what it cannot have caused; what had begun without
+        // a word is found out by the next executors, which are careful.
+        if !run.begun && !run.killed && run.verdict.is_none() {
+            returned.push((run.task, run.lease));
+            continue;
+        }
         let failure = verdict(&run, reason);
-        let ended = PoolEnd::failed(run.task, run.lease, failure);
-        shared.send(PoolEvent::Ended(ended)).await;
+        ends.push(PoolEnd::failed(run.task, run.lease, failure));
     }
-    shared.send(change).await;
+    if !closing {
+        tracing::warn!(runs = ends.len(), returned = returned.len(), "{reason}");
+    }
+    for event in [
+        PoolEvent::Ended(ends),
+        PoolEvent::Returned(returned),
+        change,
+    ] {
+        shared.send(event).await;
+    }
     closing
 }
 
 /// What became of a run whose executor died.
 fn verdict(run: &Placed, reason: &str) -> Failure {
     if let Some(failure) = &run.verdict {
-        failure.clone()
+        Failure::clone(failure)
     } else if run.killed {
         Failure::new(
             FailureKind::Cancelled,
@@ -97,6 +110,7 @@ async fn session(shared: &Shared, seat: usize, launched: Launched) -> String {
             let change = {
                 let mut state = shared.lock();
                 state.seats[seat].alive = true;
+                state.set_care(seat, Instant::now());
                 let (alive, lost) = (state.alive(), state.lost);
                 PoolEvent::Executors { alive, lost }
             };
@@ -135,6 +149,11 @@ async fn watch(shared: &Shared, seat: usize) -> String {
         sleep(OVERDUE_TICK).await;
         let mut state = shared.lock();
         let now = Instant::now();
+        if state.set_care(seat, now) {
+            shared.wakes[seat].notify_one();
+        }
+        let share = state.share();
+        state.seats[seat].set_due(share);
         let runs = state.seats[seat].runs.values_mut();
         let mut overdue = runs
             .filter(|run| run.due.is_some_and(|due| due <= now))
@@ -145,9 +164,9 @@ async fn watch(shared: &Shared, seat: usize) -> String {
         for run in overdue.filter(|run| !run.killed && run.verdict.is_none()) {
             let message = format!(
                 "ran longer than its time limit of {} ms; its executor had to be killed",
-                run.limits.wall_ms
+                run.spec.limits.wall_ms
             );
-            run.verdict = Some(Failure::new(FailureKind::TimeLimit, message));
+            run.verdict = Some(Box::new(Failure::new(FailureKind::TimeLimit, message)));
         }
         return "did not stop a run in time".into();
     }

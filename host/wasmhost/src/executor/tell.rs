@@ -6,7 +6,7 @@ use super::places::Shared;
 use super::pool::{PoolEnd, PoolEvent};
 use std::collections::VecDeque;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tokio::fs::File;
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::OwnedWriteHalf;
@@ -37,19 +37,15 @@ pub(super) async fn write(shared: &Shared, seat: usize, to: OwnedWriteHalf) {
         }
         for message in batch {
             if let Err(error) = sender.push(&message) {
-                refuse(shared, seat, &message, &error.to_string()).await;
+                refuse(shared, seat, message, &error.to_string()).await;
                 continue;
             }
-            match message {
-                ToExecutor::Run(run) => {
-                    if let Some(path) = given(shared, seat, run.run) {
+            if let ToExecutor::Runs(runs) = message {
+                for run in runs.iter().filter(|run| run.more_input) {
+                    if let Some(path) = file(shared, seat, run.run) {
                         open(shared, seat, run.run, &path, &mut inputs).await;
                     }
                 }
-                ToExecutor::InputChunk { run, .. } => {
-                    given(shared, seat, run);
-                }
-                _ => {}
             }
             if sender.is_full() && sender.flush().await.is_err() {
                 return std::future::pending().await;
@@ -64,13 +60,10 @@ pub(super) async fn write(shared: &Shared, seat: usize, to: OwnedWriteHalf) {
     }
 }
 
-/// Notes that the executor was given something of a run. Returns the file that
-/// is still to follow.
-fn given(shared: &Shared, seat: usize, run: RunId) -> Option<std::path::PathBuf> {
+/// The file that an executor is still to be sent for a run.
+fn file(shared: &Shared, seat: usize, run: RunId) -> Option<PathBuf> {
     let mut state = shared.lock();
-    let placed = state.seats[seat].runs.get_mut(&run)?;
-    placed.given();
-    placed.input.take()
+    state.seats[seat].runs.get_mut(&run)?.input.take()
 }
 
 async fn open(shared: &Shared, seat: usize, run: RunId, path: &Path, inputs: &mut VecDeque<Input>) {
@@ -102,7 +95,6 @@ async fn chunk(
     // A chunk and its few bytes of wrapping always fit a frame.
     let pushed = sender.push(&message);
     debug_assert!(pushed.is_ok());
-    given(shared, seat, run);
     if !last {
         inputs.push_back(input);
     }
@@ -114,22 +106,25 @@ fn stop(shared: &Shared, seat: usize, run: RunId, error: &io::Error) {
     let entry = &mut state.seats[seat];
     if let Some(placed) = entry.runs.get_mut(&run) {
         let message = format!("the input cannot be read: {error}");
-        placed.verdict = Some(Failure::new(FailureKind::HostFault, message));
+        placed.verdict = Some(Box::new(Failure::new(FailureKind::HostFault, message)));
         entry.outbox.push_back(ToExecutor::Kill { run });
     }
 }
 
-/// Ends a run that does not fit into a frame; its executor never hears of it.
-async fn refuse(shared: &Shared, seat: usize, message: &ToExecutor, why: &str) {
-    let ToExecutor::Run(run) = message else {
+/// Ends runs that do not fit into a frame; their executor never hears of them.
+async fn refuse(shared: &Shared, seat: usize, message: ToExecutor, why: &str) {
+    let ToExecutor::Runs(runs) = message else {
         tracing::error!("a message to an executor does not fit its frame: {why}");
         return;
     };
-    let removed = shared.lock().remove(seat, run.run);
-    if let Some(placed) = removed {
-        let message = format!("arguments and environment are too large: {why}");
-        let failure = Failure::new(FailureKind::BadInput, message);
-        let end = PoolEnd::failed(placed.task, placed.lease, failure);
-        shared.send(PoolEvent::Ended(end)).await;
+    let mut ends = Vec::new();
+    for run in runs {
+        let removed = shared.lock().seats[seat].runs.remove(&run.run);
+        if let Some(placed) = removed {
+            let message = format!("arguments and environment are too large: {why}");
+            let failure = Failure::new(FailureKind::BadInput, message);
+            ends.push(PoolEnd::failed(placed.task, placed.lease, failure));
+        }
     }
+    shared.send(PoolEvent::Ended(ends)).await;
 }

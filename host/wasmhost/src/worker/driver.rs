@@ -205,7 +205,11 @@ impl Driver {
 
     fn pool(&mut self, event: PoolEvent) {
         match event {
-            PoolEvent::Started(task, lease) => self.handle(Event::Started(task, lease)),
+            PoolEvent::Started(runs) => {
+                for (task, lease) in runs {
+                    self.handle(Event::Started(task, lease));
+                }
+            }
             PoolEvent::Status {
                 task,
                 lease,
@@ -217,9 +221,17 @@ impl Driver {
                 status,
                 log,
             }),
-            PoolEvent::Ended(end) => {
-                let ended = self.runs.ended(*end);
-                self.ended(ended);
+            PoolEvent::Ended(ends) => {
+                for end in ends {
+                    let ended = self.runs.ended(end);
+                    self.ended(ended);
+                }
+            }
+            PoolEvent::Returned(mut keys) => {
+                keys.retain(|key| self.runs.returned(*key));
+                if !keys.is_empty() {
+                    self.handle(Event::Returned(keys));
+                }
             }
             PoolEvent::Executors { alive, lost } => self.handle(Event::Executors { alive, lost }),
         }
@@ -256,6 +268,7 @@ impl Driver {
             }
             Effect::Prepare { spec } => self.modules.prepare(&spec),
             Effect::Start(start) => self.runs.start(start),
+            Effect::TakeBack => self.runs.take_back(),
             Effect::Cancel(task, lease) => {
                 let ended = self.runs.cancel((task, lease));
                 self.ended(ended);

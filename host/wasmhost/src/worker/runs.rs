@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use wasmhost_core::worker::{Ended, Start};
 use wasmhost_link::BlobError;
+use wasmhost_proto::executor::RunId;
 use wasmhost_proto::input::{BlobRef, Rendered};
 use wasmhost_proto::limits::MAX_INLINE;
 use wasmhost_proto::module::ModuleKind;
@@ -37,7 +38,10 @@ enum Phase {
     /// Its input is on the way.
     Fetching(AbortHandle, Box<Start>),
     /// An executor has it; the input file stays until it ends.
-    Running { _input: Option<Held> },
+    Running(
+        RunId,
+        #[expect(dead_code, reason = "held until it is dropped")] Option<Held>,
+    ),
     /// Its result is on the way.
     Storing(AbortHandle),
 }
@@ -118,27 +122,37 @@ impl Runs {
     }
 
     fn order(&mut self, start: Start, input: InputData, held: Option<Held>) {
-        self.live
-            .insert((start.task, start.lease), Phase::Running { _input: held });
-        self.pool.run(Order {
+        let key = (start.task, start.lease);
+        let run = self.pool.run(Order {
             task: start.task,
             lease: start.lease,
-            name: start.spec.name.clone(),
-            count: start.spec.count,
-            module: start.spec.module,
+            spec: start.spec,
             args: start.args,
             env: start.env,
-            limits: start.spec.limits,
             input,
         });
+        self.live.insert(key, Phase::Running(run, held));
+    }
+
+    /// Asks the executors for what has not begun.
+    pub(super) fn take_back(&self) {
+        self.pool.take_back();
+    }
+
+    /// An attempt has come back without having begun; it is started anew. True
+    /// if it was on an executor.
+    pub(super) fn returned(&mut self, key: Key) -> bool {
+        let running = matches!(self.live.get(&key), Some(Phase::Running(..)));
+        running.then(|| self.live.remove(&key));
+        running
     }
 
     /// Raises an attempt's cancel flag; one that waits for its input ends at once.
     pub(super) fn cancel(&mut self, key: Key) -> Option<Ended> {
         match self.live.get(&key) {
             Some(Phase::Fetching(..)) => self.kill(key),
-            Some(Phase::Running { .. }) => {
-                self.pool.cancel(key.0, key.1);
+            Some(Phase::Running(run, _)) => {
+                self.pool.cancel(*run);
                 None
             }
             // It has succeeded or failed by itself: that is its outcome.
@@ -149,8 +163,8 @@ impl Runs {
     /// Stops an attempt wherever it is.
     pub(super) fn kill(&mut self, key: Key) -> Option<Ended> {
         match self.live.get(&key)? {
-            Phase::Running { .. } => {
-                self.pool.kill(key.0, key.1);
+            Phase::Running(run, _) => {
+                self.pool.kill(*run);
                 return None;
             }
             Phase::Fetching(task, _) | Phase::Storing(task) => task.abort(),
@@ -163,12 +177,16 @@ impl Runs {
     /// must be uploaded first.
     pub(super) fn ended(&mut self, end: PoolEnd) -> Option<Ended> {
         let key = (end.task, end.lease);
-        if !matches!(self.live.remove(&key), Some(Phase::Running { .. })) {
+        if !matches!(self.live.remove(&key), Some(Phase::Running(..))) {
             tracing::error!(task = %end.task, "an executor ended an attempt that it did not have");
             return None;
         }
         let (failure, output) = (end.failure, end.output);
-        let (usage, status, log) = (end.usage, end.status, end.log);
+        let usage = end.usage;
+        let (status, log) = match end.report {
+            Some(report) => (report.status, report.log),
+            None => Default::default(),
+        };
         let finish = move |end| Ended {
             task: key.0,
             lease: key.1,
@@ -240,10 +258,10 @@ impl Drop for Remove {
 }
 
 /// Success, or the failure with what output there is.
-fn conclude(failure: Option<Failure>, output: ResultData) -> End {
+fn conclude(failure: Option<Box<Failure>>, output: ResultData) -> End {
     match failure {
         None => End::Success(output),
-        Some(failure) => End::Failure(Box::new(failure), (!output.is_empty()).then_some(output)),
+        Some(failure) => End::Failure(failure, (!output.is_empty()).then_some(output)),
     }
 }
 

@@ -2,10 +2,14 @@
 
 use crate::executor::*;
 use crate::*;
+use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use wasmhost_proto::executor::RunId;
+use wasmhost_proto::input::Input;
 use wasmhost_proto::outcome::FailureKind;
-use wasmhost_proto::wire::AttemptLimits;
+use wasmhost_proto::wire::{AttemptLimits, NodeSpec};
 use wasmhost_proto::{JobId, Lease, TaskId};
 
 struct Running {
@@ -13,6 +17,7 @@ struct Running {
     events: mpsc::Receiver<PoolEvent>,
     module: Digest,
     place: Place,
+    ends: VecDeque<PoolEnd>,
 }
 
 async fn start(executors: u32, slots: u32) -> Running {
@@ -33,6 +38,7 @@ async fn start(executors: u32, slots: u32) -> Running {
         events,
         module,
         place,
+        ends: VecDeque::new(),
     }
 }
 
@@ -48,22 +54,31 @@ impl Running {
                 term: 1,
                 attempt: 1,
             },
-            name: "copy".into(),
-            count: 1,
-            module: self.module,
+            spec: Arc::new(NodeSpec {
+                job: JobId(1),
+                node: 0,
+                name: "copy".into(),
+                count: 1,
+                module: self.module,
+                module_len: 1,
+                kind: KIND,
+                input: Input::Item,
+                args: Vec::new(),
+                env: Vec::new(),
+                limits: AttemptLimits {
+                    memory: 1 << 20,
+                    wall_ms,
+                    output: 64 << 20,
+                },
+            }),
             args: Vec::new(),
             env: Vec::new(),
-            limits: AttemptLimits {
-                memory: 1 << 20,
-                wall_ms,
-                output: 64 << 20,
-            },
             input,
         }
     }
 
-    fn run(&self, index: u32, wall_ms: u64, input: InputData) {
-        self.pool.run(self.order(index, wall_ms, input));
+    fn run(&self, index: u32, wall_ms: u64, input: InputData) -> RunId {
+        self.pool.run(self.order(index, wall_ms, input))
     }
 
     async fn next(&mut self) -> PoolEvent {
@@ -71,13 +86,17 @@ impl Running {
     }
 
     async fn started(&mut self, index: u32) {
-        while !matches!(self.next().await, PoolEvent::Started(task, _) if task.index == index) {}
+        let is = |runs: &[(TaskId, Lease)]| runs.iter().any(|(task, _)| task.index == index);
+        while !matches!(self.next().await, PoolEvent::Started(runs) if is(&runs)) {}
     }
 
     async fn ended(&mut self) -> PoolEnd {
         loop {
-            if let PoolEvent::Ended(end) = self.next().await {
-                return *end;
+            if let Some(end) = self.ends.pop_front() {
+                return end;
+            }
+            if let PoolEvent::Ended(ends) = self.next().await {
+                self.ends.extend(ends);
             }
         }
     }
@@ -142,7 +161,7 @@ async fn inputs_and_outputs_of_any_size() {
 async fn spinning_guests_end_and_neighbours_do_not_notice() {
     let mut running = start(1, 4).await;
     running.run(1, 200, bytes(b"!"));
-    running.run(2, 3_600_000, bytes(b"!"));
+    let long = running.run(2, 3_600_000, bytes(b"!"));
     running.started(2).await;
     running.run(3, 60_000, bytes(b"good"));
     let end = running.ended().await;
@@ -153,8 +172,7 @@ async fn spinning_guests_end_and_neighbours_do_not_notice() {
     }];
     ends.sort_unstable();
     assert_eq!(ends, [(1, Some(FailureKind::TimeLimit)), (3, None)]);
-    let order = running.order(2, 0, bytes(b""));
-    running.pool.kill(order.task, order.lease);
+    running.pool.kill(long);
     assert_eq!(kind(&running.ended().await), Some(FailureKind::Cancelled));
 }
 
@@ -174,7 +192,7 @@ fn children(threads_of: u32) -> Vec<u32> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_executor_costs_only_its_own_runs() {
-    let mut running = start(2, 3).await;
+    let mut running = start(2, 6).await;
     running.alive(2).await;
     for i in 0..2 {
         running.run(i, 3_600_000, bytes(b"!"));
@@ -215,7 +233,10 @@ async fn shutdown_lets_runs_end() {
     let shutdown = tokio::spawn(running.pool.shutdown(Duration::from_secs(60)));
     let end = loop {
         match running.events.recv().await.unwrap() {
-            PoolEvent::Ended(end) => break end,
+            PoolEvent::Ended(ends) => match ends.into_iter().next() {
+                Some(end) => break end,
+                None => continue,
+            },
             _ => continue,
         }
     };
@@ -239,4 +260,44 @@ async fn a_program_that_is_none_does_not_hurt() {
         PoolEvent::Executors { alive: 0, lost: 2 }
     ) {}
     drop(pool);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_behind_a_long_run_comes_back() {
+    let mut running = start(1, 1).await;
+    let long = running.run(1, 3_600_000, bytes(b"!"));
+    running.started(1).await;
+    let waiting: Vec<u32> = (2..50).collect();
+    for index in &waiting {
+        running.run(*index, 60_000, bytes(b"good"));
+    }
+    running.pool.take_back();
+    let back = loop {
+        if let PoolEvent::Returned(back) = running.next().await {
+            break back;
+        }
+    };
+    let back: Vec<u32> = back.iter().map(|(task, _)| task.index).collect();
+    assert_eq!(back, waiting);
+    running.run(60, 60_000, bytes(b"good"));
+    running.pool.kill(long);
+    assert_eq!(kind(&running.ended().await), Some(FailureKind::Cancelled));
+    let end = running.ended().await;
+    assert_eq!((end.task.index, kind(&end)), (60, None));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_burst_of_short_runs_ends_in_order() {
+    let mut running = start(1, 2).await;
+    let all: Vec<u32> = (0..3000).collect();
+    for index in &all {
+        running.run(*index, 60_000, bytes(b"short"));
+    }
+    let mut ended = Vec::new();
+    for _ in &all {
+        let end = running.ended().await;
+        assert_eq!(kind(&end), None, "{end:?}");
+        ended.push(end.task.index);
+    }
+    assert_eq!(ended, all);
 }

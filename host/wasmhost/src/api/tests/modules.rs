@@ -278,7 +278,7 @@ async fn tokens_are_made_listed_and_revoked() {
     let list = fixture.get("/api/v1/tokens").await;
     let hidden = [secret, join_secret]
         .iter()
-        .all(|s| !list.text().contains(s.rsplit_once('_').unwrap().1));
+        .all(|s| !list.text().contains(&s[s.len() - 20..]));
     assert!(hidden, "a list shows no secret");
     assert_eq!(list.json()["items"].as_array().unwrap().len(), 3);
 
