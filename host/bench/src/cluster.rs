@@ -181,14 +181,6 @@ impl Cluster {
         Ok(())
     }
 
-    /// `kill -9` of a worker.
-    pub(crate) fn kill_worker(&mut self, number: usize) -> Result<()> {
-        self.workers[number]
-            .take()
-            .context("no such worker")?
-            .kill()
-    }
-
     /// Waits until so many workers are up.
     pub(crate) fn wait_for_workers(&self, count: usize) -> Result<()> {
         let mut client = self.client()?;

@@ -3,13 +3,19 @@
 //! the order of runs; builds nothing (`cargo xtask bench` does) and gates nothing.
 
 mod cluster;
+mod cold;
+mod faults;
 mod http;
 mod latency;
+mod memory;
+mod modules;
 mod place;
 mod process;
 mod queue;
+mod raw;
 mod report;
 mod scenario;
+mod shipping;
 mod table;
 mod throughput;
 

@@ -29,7 +29,7 @@ pub(crate) const GROUPS: &[Group] = &[Group {
         },
         Figure {
             name: "queue-memory",
-            unit: "MB",
+            unit: "MiB",
             better: Better::Lower,
             target: Some(Target::Median(500.0)),
             what: "the restarted primary's resident memory with them",
