@@ -7,6 +7,7 @@ mod build_tasks;
 mod checks;
 mod counts;
 mod demo;
+mod peers;
 mod repository;
 mod sim;
 mod steps;
@@ -24,6 +25,7 @@ usage: cargo xtask CHORE
   bench [NAME…]        build everything and measure it: --list, --runs N; see docs/benchmarks.md
   bench --check        count the instructions of the hot paths under callgrind and compare them
                        with host/paths/counts.json; with --update, write them there
+  peers [NAME…]        measure wasmhost and its peers (all, or those named): docs/peers.md
   sim [COUNT]          simulate COUNT clusters from new seeds; sim --seed N replays one
   ci                   the same, and that the lock file and the work tree stay as they are
   help                 print this
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         ["demo"] => demo::run(None),
         ["demo", folder] => demo::run(Some(folder.as_ref())),
         ["bench", words @ ..] => bench::run(words),
+        ["peers", names @ ..] => peers::run(names),
         ["test"] => checks::test(),
         ["sim", words @ ..] => sim::Schedules::parse(words).and_then(sim::run),
         ["ci"] => checks::ci(),

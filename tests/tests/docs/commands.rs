@@ -9,6 +9,10 @@ pub(crate) const ELSEWHERE: &[(&str, &str)] = &[
         "builds and starts a cluster of its own: by hand, before a release",
     ),
     (
+        "cargo xtask peers",
+        "installs other systems and measures them, for minutes: by hand",
+    ),
+    (
         "cargo install --locked --path ../wasmhost/host/wasmhost",
         "the binary that is tested is built from there, and found in PATH",
     ),
