@@ -21,7 +21,7 @@ pub enum Write {
     /// The changing half of a job.
     Job(Box<JobRecord>),
     /// The recorded end of a task. At most one exists per task.
-    Outcome(TaskId, Box<OutcomeRecord>),
+    Outcome(TaskId, OutcomeRecord),
     /// Takes recorded ends back: the user asked for the tasks to run again.
     RemoveOutcome(TaskId),
     /// An attempt that failed, the last one too: an outcome can be taken back,
@@ -102,15 +102,31 @@ pub struct OutcomeRecord {
     /// When it ended.
     pub ended: Timestamp,
     /// Why it failed; none on success.
-    pub failure: Option<Failure>,
+    pub failure: Option<Box<Failure>>,
     /// The result, or the output of a command that failed.
     pub result: Option<StoredResult>,
     /// What it used.
     pub usage: Usage,
-    /// What it had published; empty when nothing.
+    /// What it had published; none when nothing.
+    pub published: Option<Box<Published>>,
+}
+
+/// What an attempt had published at its end.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Published {
+    /// Its last status.
     pub status: Status,
     /// Its log; empty when nothing.
     pub log: String,
+}
+
+impl Published {
+    /// Boxed, or none when there is nothing in it: most attempts publish nothing,
+    /// and their records are to be small.
+    pub fn boxed(status: Status, log: String) -> Option<Box<Published>> {
+        let silent = status.is_empty() && log.is_empty();
+        (!silent).then(|| Box::new(Published { status, log }))
+    }
 }
 
 /// A result at rest.

@@ -16,7 +16,6 @@ use wasmhost_proto::input::{Array, Input};
 use wasmhost_proto::module::ModuleKind;
 use wasmhost_proto::outcome::Usage;
 use wasmhost_proto::plan::{JobPlan, NodeInput, NodePlan, OnFailure, RetryPolicy};
-use wasmhost_proto::status::Status;
 use wasmhost_proto::wire::AttemptLimits;
 use wasmhost_proto::{Digest, JobId, Lease, TaskId, Timestamp, WorkerId};
 use wasmhost_store::{RedbStore, Store};
@@ -73,8 +72,7 @@ fn outcome(index: u32) -> OutcomeRecord {
             cpu_us: 12,
             peak_memory: 2 << 20,
         },
-        status: Status::default(),
-        log: String::new(),
+        published: None,
     }
 }
 
@@ -156,7 +154,7 @@ fn end(job: u64, index: u32) -> Write {
         node: 0,
         index,
     };
-    Write::Outcome(task, Box::new(outcome(index)))
+    Write::Outcome(task, outcome(index))
 }
 
 /// The n-th group of an array's ends: from `workers` in turns of `frame`, with

@@ -56,7 +56,7 @@ impl Tables {
                 }
             }
             Write::Outcome(task, outcome) => {
-                self.outcomes.insert(*task, (**outcome).clone());
+                self.outcomes.insert(*task, outcome.clone());
             }
             Write::RemoveOutcome(task) => {
                 self.outcomes.remove(task);

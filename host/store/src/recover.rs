@@ -4,17 +4,14 @@
 use std::collections::BTreeMap;
 use wasmhost_core::record::{FailedAttempts, JobRecord, OutcomeRecord, RecordedEnd, RecoveredJob};
 use wasmhost_proto::NodeIndex;
-use wasmhost_proto::outcome::{Failure, FailureKind, RetryClass};
+use wasmhost_proto::outcome::{FailureKind, RetryClass};
 use wasmhost_proto::plan::JobPlan;
 
 /// How a recorded end is counted.
 pub(crate) fn end_of(outcome: &OutcomeRecord) -> RecordedEnd {
-    match &outcome.failure {
+    match outcome.failure.as_ref().map(|failure| failure.kind) {
         None => RecordedEnd::Succeeded,
-        Some(Failure {
-            kind: FailureKind::Cancelled,
-            ..
-        }) => RecordedEnd::Cancelled,
+        Some(FailureKind::Cancelled) => RecordedEnd::Cancelled,
         Some(_) => RecordedEnd::Failed,
     }
 }

@@ -5,7 +5,9 @@ use super::persist::After;
 use super::timers::Timer;
 use super::{Effect, Primary};
 use crate::clock::Now;
-use crate::record::{AttemptRecord, JobFailureRecord, OutcomeRecord, StoredResult, Write};
+use crate::record::{
+    AttemptRecord, JobFailureRecord, OutcomeRecord, Published, StoredResult, Write,
+};
 use crate::rng::backoff_ms;
 use wasmhost_proto::outcome::{Failure, FailureKind, RetryClass, Usage};
 use wasmhost_proto::plan::OnFailure;
@@ -86,7 +88,7 @@ impl Primary {
             (false, FailureKind::Cancelled) => failure.kind = FailureKind::HostFault,
             (false, _) => {}
         }
-        let failure = failure.clone();
+        let failure = (**failure).clone();
         let attempt = attempt_record(&outcome, &failure);
         self.persist.write(Write::Attempt(task, Box::new(attempt)));
         if stopping {
@@ -156,7 +158,7 @@ impl Primary {
 
     fn record_end(&mut self, task: TaskId, outcome: OutcomeRecord) {
         self.open_tasks -= 1;
-        self.persist.write(Write::Outcome(task, Box::new(outcome)));
+        self.persist.write(Write::Outcome(task, outcome));
     }
 
     /// A failed task's wait is over.
@@ -193,11 +195,10 @@ impl Primary {
             worker: Some(leased.worker),
             started: leased.started,
             ended: now.wall,
-            failure: Some(Failure::new(kind, why)),
+            failure: Some(Box::new(Failure::new(kind, why))),
             result: None,
             usage: Usage::default(),
-            log: report.as_ref().map(|r| r.log.text()).unwrap_or_default(),
-            status: report.map(|r| r.status).unwrap_or_default(),
+            published: report.and_then(|r| Published::boxed(r.status, r.log.text())),
         };
         self.conclude(now, task, outcome);
     }
@@ -213,9 +214,8 @@ fn stored(data: ResultData) -> StoredResult {
 fn outcome_record(worker: WorkerId, item: AttemptOutcome) -> OutcomeRecord {
     let (failure, result) = match item.end {
         End::Success(data) => (None, Some(data)),
-        End::Failure(failure, data) => (Some(*failure), data),
+        End::Failure(failure, data) => (Some(failure), data),
     };
-    let report = item.report.map(|report| *report).unwrap_or_default();
     OutcomeRecord {
         lease: item.lease,
         worker: Some(worker),
@@ -224,12 +224,12 @@ fn outcome_record(worker: WorkerId, item: AttemptOutcome) -> OutcomeRecord {
         failure,
         result: result.map(stored),
         usage: item.usage,
-        status: report.status,
-        log: report.log,
+        published: item.report.and_then(|r| Published::boxed(r.status, r.log)),
     }
 }
 
 fn attempt_record(outcome: &OutcomeRecord, failure: &Failure) -> AttemptRecord {
+    let published = outcome.published.as_deref().cloned().unwrap_or_default();
     AttemptRecord {
         lease: outcome.lease,
         worker: outcome.worker,
@@ -237,7 +237,7 @@ fn attempt_record(outcome: &OutcomeRecord, failure: &Failure) -> AttemptRecord {
         ended: outcome.ended,
         failure: failure.clone(),
         usage: outcome.usage,
-        status: outcome.status.clone(),
-        log: outcome.log.clone(),
+        status: published.status,
+        log: published.log,
     }
 }

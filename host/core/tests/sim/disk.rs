@@ -51,7 +51,7 @@ impl Disk {
                 self.jobs.insert(record.id, *record);
             }
             Write::Outcome(task, outcome) => {
-                let before = self.outcomes.insert(task, *outcome);
+                let before = self.outcomes.insert(task, outcome);
                 assert_eq!(before, None, "{task} ended twice");
             }
             Write::RemoveOutcome(task) => {

@@ -7,7 +7,6 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use wasmhost_core::record::{OutcomeRecord, StoredResult, Write};
 use wasmhost_proto::outcome::Usage;
-use wasmhost_proto::status::Status;
 use wasmhost_proto::{JobId, Lease, TaskId, Timestamp};
 
 #[derive(Clone, Debug)]
@@ -153,13 +152,9 @@ fn batch(n: u64) -> Vec<Write> {
         failure: None,
         result: Some(StoredResult::Inline(vec![n as u8; 3000])),
         usage: Usage::default(),
-        status: Status::default(),
-        log: String::new(),
+        published: None,
     };
-    vec![
-        Write::Outcome(task(n as u32), Box::new(outcome)),
-        Write::Term(n),
-    ]
+    vec![Write::Outcome(task(n as u32), outcome), Write::Term(n)]
 }
 
 const BATCHES: u64 = 12;

@@ -11,7 +11,7 @@ use super::codec::{append, damaged, decode};
 use super::varint;
 use crate::StoreError;
 use serde::{Deserialize, Serialize};
-use wasmhost_core::record::{OutcomeRecord, StoredResult};
+use wasmhost_core::record::{OutcomeRecord, Published, StoredResult};
 use wasmhost_proto::input::BlobRef;
 use wasmhost_proto::outcome::{Failure, Usage};
 use wasmhost_proto::status::Status;
@@ -44,9 +44,11 @@ pub(super) fn encode(outcome: &OutcomeRecord, bytes: &mut Vec<u8>) -> Result<(),
         Some(StoredResult::Inline(result)) => (Some(result), None),
         Some(StoredResult::Blob(blob)) => (None, Some(blob)),
     };
-    let status = Some(&o.status).filter(|status| !status.is_empty());
-    let rest = RestRef(o.failure.as_ref(), blob, status, &o.log);
-    let has_rest = rest.0.is_some() || blob.is_some() || status.is_some() || !o.log.is_empty();
+    let published = o.published.as_deref();
+    let status = published.map(|p| &p.status).filter(|s| !s.is_empty());
+    let log = published.map_or("", |p| &p.log);
+    let rest = RestRef(o.failure.as_deref(), blob, status, log);
+    let has_rest = rest.0.is_some() || blob.is_some() || status.is_some() || !log.is_empty();
     let flag = |set: bool, flag: u8| if set { flag } else { 0 };
     bytes.push(
         flag(o.worker.is_some(), WORKER)
@@ -117,10 +119,9 @@ pub(super) fn read(bytes: &[u8]) -> Result<OutcomeRecord, StoreError> {
         worker,
         started,
         ended,
-        failure,
+        failure: failure.map(Box::new),
         result: result.or(blob.map(StoredResult::Blob)),
         usage,
-        status: status.unwrap_or_default(),
-        log,
+        published: Published::boxed(status.unwrap_or_default(), log),
     })
 }

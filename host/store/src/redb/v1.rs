@@ -7,7 +7,7 @@ use super::{ends, job, storage};
 use crate::StoreError;
 use ::redb::{ReadableTable, TableDefinition, WriteTransaction};
 use std::ops::Bound;
-use wasmhost_core::record::{JobRecord, OutcomeRecord, StoredResult};
+use wasmhost_core::record::{JobRecord, OutcomeRecord, Published, StoredResult};
 use wasmhost_proto::outcome::{Failure, Usage};
 use wasmhost_proto::status::Status;
 use wasmhost_proto::{JobId, Lease, TaskId, Timestamp, WorkerId};
@@ -42,11 +42,10 @@ fn outcome(row: &[u8]) -> Result<OutcomeRecord, StoreError> {
         worker,
         started,
         ended,
-        failure,
+        failure: failure.map(Box::new),
         result,
         usage,
-        status: status.unwrap_or_default(),
-        log,
+        published: Published::boxed(status.unwrap_or_default(), log),
     })
 }
 
@@ -119,11 +118,10 @@ mod tests {
             worker: None,
             started: Some(Timestamp(9)),
             ended: Timestamp(10 + u64::from(index)),
-            failure: failed.then(|| Failure::new(FailureKind::Trap, "it broke")),
+            failure: failed.then(|| Box::new(Failure::new(FailureKind::Trap, "it broke"))),
             result: (!failed).then(|| StoredResult::Inline(vec![7; 20])),
             usage: Usage::default(),
-            status: Status::default(),
-            log: "line\n".into(),
+            published: Published::boxed(Status::default(), "line\n".into()),
         }
     }
 
@@ -131,8 +129,9 @@ mod tests {
         let r = record(index);
         let mut row = vec![u8::from(r.failure.is_some()), 0];
         let status = None::<Status>;
+        let log = r.published.map(|p| p.log).unwrap_or_default();
         let disk = (
-            r.lease, r.worker, r.started, r.ended, r.failure, r.result, r.usage, status, r.log,
+            r.lease, r.worker, r.started, r.ended, r.failure, r.result, r.usage, status, log,
         );
         append("outcomes", &disk, &mut row).unwrap();
         row

@@ -3,8 +3,8 @@
 #![allow(dead_code, unreachable_pub, reason = "each test uses what it needs")]
 
 use wasmhost_core::record::{
-    AttemptRecord, JobFailureRecord, JobRecord, ModuleRecord, OutcomeRecord, StoredResult,
-    TokenRecord, WorkerRecord, Write,
+    AttemptRecord, JobFailureRecord, JobRecord, ModuleRecord, OutcomeRecord, Published,
+    StoredResult, TokenRecord, WorkerRecord, Write,
 };
 use wasmhost_proto::api::{Counts, JobState, TokenKind};
 use wasmhost_proto::input::{Array, BlobRef, Input, Item};
@@ -136,56 +136,59 @@ pub fn outcome(failed: Option<FailureKind>, result: Option<StoredResult>) -> Out
         worker: Some(WorkerId(99)),
         started: Some(Timestamp(5)),
         ended: Timestamp(6),
-        failure: failed.map(failure),
+        failure: failed.map(failure).map(Box::new),
         result,
         usage: Usage {
             wall_us: 1,
             cpu_us: 2,
             peak_memory: 3,
         },
-        status: Status {
-            progress: Some(Progress {
-                done: 1,
-                total: Some(2),
-                message: Some("half".into()),
-            }),
-            values: vec![
-                NamedValue {
-                    name: "t".into(),
-                    value: Value::Text("x".into()),
-                },
-                NamedValue {
-                    name: "i".into(),
-                    value: Value::Int(-9),
-                },
-                NamedValue {
-                    name: "f".into(),
-                    value: Value::Float(0.1),
-                },
-                NamedValue {
-                    name: "b".into(),
-                    value: Value::Flag(true),
-                },
-                NamedValue {
-                    name: "j".into(),
-                    value: Value::Json("[1]".into()),
-                },
-            ],
-            events: vec![
-                Event {
-                    at: Timestamp(5),
-                    name: "e".into(),
-                    value: Some(Value::Int(1)),
-                },
-                Event {
-                    at: Timestamp(6),
-                    name: "none".into(),
-                    value: None,
-                },
-            ],
-            events_dropped: 4,
-        },
-        log: "a line\n".into(),
+        published: Published::boxed(status(), "a line\n".into()),
+    }
+}
+
+fn status() -> Status {
+    Status {
+        progress: Some(Progress {
+            done: 1,
+            total: Some(2),
+            message: Some("half".into()),
+        }),
+        values: vec![
+            NamedValue {
+                name: "t".into(),
+                value: Value::Text("x".into()),
+            },
+            NamedValue {
+                name: "i".into(),
+                value: Value::Int(-9),
+            },
+            NamedValue {
+                name: "f".into(),
+                value: Value::Float(0.1),
+            },
+            NamedValue {
+                name: "b".into(),
+                value: Value::Flag(true),
+            },
+            NamedValue {
+                name: "j".into(),
+                value: Value::Json("[1]".into()),
+            },
+        ],
+        events: vec![
+            Event {
+                at: Timestamp(5),
+                name: "e".into(),
+                value: Some(Value::Int(1)),
+            },
+            Event {
+                at: Timestamp(6),
+                name: "none".into(),
+                value: None,
+            },
+        ],
+        events_dropped: 4,
     }
 }
 
@@ -193,8 +196,7 @@ pub fn plain(failed: Option<FailureKind>) -> OutcomeRecord {
     OutcomeRecord {
         worker: None,
         started: None,
-        status: Status::default(),
-        log: String::new(),
+        published: None,
         ..outcome(failed, None)
     }
 }
@@ -208,8 +210,8 @@ pub fn attempt(term: u64, attempt: u32, kind: FailureKind) -> AttemptRecord {
         ended: o.ended,
         failure: failure(kind),
         usage: o.usage,
-        status: o.status,
-        log: o.log,
+        status: status(),
+        log: "a line\n".into(),
     }
 }
 
@@ -221,7 +223,7 @@ pub fn put_job(id: u64, state: JobState) -> Vec<Write> {
 }
 
 pub fn put_outcome(task: TaskId, outcome: OutcomeRecord) -> Write {
-    Write::Outcome(task, Box::new(outcome))
+    Write::Outcome(task, outcome)
 }
 
 pub fn module(byte: u8) -> ModuleRecord {

@@ -219,7 +219,8 @@ pub(crate) async fn logs(
         None => app
             .read(move |store| store.outcome(task))
             .await?
-            .map(|o| o.log)
+            .and_then(|o| o.published)
+            .map(|p| p.log)
             .unwrap_or_default(),
     };
     let kind = HeaderValue::from_static("text/plain; charset=utf-8");

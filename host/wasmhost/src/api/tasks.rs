@@ -319,9 +319,13 @@ fn ended_attempt(
         worker_name: name_of(names, outcome.worker),
         started: outcome.started,
         ended: Some(outcome.ended),
-        failure: outcome.failure.clone(),
+        failure: outcome.failure.as_deref().cloned(),
         usage: Some(usage_view(outcome.usage)),
-        status: outcome.status.clone(),
+        status: outcome
+            .published
+            .as_ref()
+            .map(|p| p.status.clone())
+            .unwrap_or_default(),
         status_age_ms: None,
     })
 }

@@ -19,7 +19,9 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use wasmhost_core::primary::Reply;
-use wasmhost_core::record::{JobFailureRecord, JobRecord, OutcomeRecord, StoredResult, Write};
+use wasmhost_core::record::{
+    JobFailureRecord, JobRecord, OutcomeRecord, Published, StoredResult, Write,
+};
 use wasmhost_proto::api::{Counts, JobState};
 use wasmhost_proto::input::{Array, Input};
 use wasmhost_proto::module::ModuleKind;
@@ -165,7 +167,7 @@ impl Fixture {
             }
         }
         let failed = |(index, end): (usize, &Option<OutcomeRecord>)| {
-            let failure = end.as_ref()?.failure.clone()?;
+            let failure = end.as_ref()?.failure.as_deref()?.clone();
             let task = TaskId {
                 job: id,
                 node: 0,
@@ -208,7 +210,7 @@ impl Fixture {
                 node: 0,
                 index: index as u32,
             };
-            writes.extend(end.map(|outcome| Write::Outcome(task, Box::new(outcome))));
+            writes.extend(end.map(|outcome| Write::Outcome(task, outcome)));
         }
         self.app.handle.write(writes).await.unwrap();
         id
@@ -264,15 +266,14 @@ fn end(result: Option<StoredResult>, failure: Option<Failure>) -> OutcomeRecord 
         worker: None,
         started: Some(Timestamp(2_000)),
         ended: Timestamp(3_000),
-        failure,
+        failure: failure.map(Box::new),
         result,
         usage: Usage {
             wall_us: 1_500,
             cpu_us: 1_000,
             peak_memory: 65_536,
         },
-        status: Status::default(),
-        log: "a line\n".into(),
+        published: Published::boxed(Status::default(), "a line\n".into()),
     }
 }
 
