@@ -185,10 +185,17 @@ impl Cluster {
     pub(crate) fn wait_for_workers(&self, count: usize) -> Result<()> {
         let mut client = self.client()?;
         until("the workers to be up", PAUSE, || {
-            let list = client.json("GET", "/api/v1/workers?limit=500", b"")?;
-            let items = list["items"].as_array().into_iter().flatten();
-            let up = items.filter(|worker| worker["state"] == "up").count();
-            Ok((up >= count).then_some(()))
+            let (mut up, mut cursor) = (0, String::new());
+            loop {
+                let path = format!("/api/v1/workers?limit=500{cursor}");
+                let page = client.json("GET", &path, b"")?;
+                let items = page["items"].as_array().into_iter().flatten();
+                up += items.filter(|worker| worker["state"] == "up").count();
+                match page["next_cursor"].as_str() {
+                    Some(next) => cursor = format!("&cursor={next}"),
+                    None => return Ok((up >= count).then_some(())),
+                }
+            }
         })
         .with_context(|| self.explain())
     }

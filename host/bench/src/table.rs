@@ -1,7 +1,7 @@
 //! The list of all scenarios, in the order of the table.
 
 use crate::scenario::Group;
-use crate::{cold, faults, latency, memory, queue, shipping, throughput};
+use crate::{cold, faults, idle, latency, memory, queue, shipping, status, throughput};
 
 /// Every group; a file of scenarios adds its own here.
 pub(crate) fn all() -> Vec<&'static Group> {
@@ -11,7 +11,9 @@ pub(crate) fn all() -> Vec<&'static Group> {
         shipping::GROUPS,
         cold::GROUPS,
         queue::GROUPS,
+        status::GROUPS,
         faults::GROUPS,
+        idle::GROUPS,
         memory::GROUPS,
     ];
     files.into_iter().flatten().collect()
