@@ -100,11 +100,10 @@ fn single(place: &Place) -> Result<Run> {
                     })
                 })
                 .collect();
-            let joined = submitters.into_iter().map(|submitter| submitter.join());
-            let all: Result<()> = joined
-                .map(|ended| ended.unwrap_or_else(|_| Err(anyhow!("a submitter panicked"))))
-                .collect();
-            all
+            let mut joined = submitters.into_iter().map(|submitter| submitter.join());
+            joined.try_for_each(|ended| {
+                ended.unwrap_or_else(|_| Err(anyhow!("a submitter panicked")))
+            })
         })?;
         until("all jobs to end", PAUSE, || {
             let info = client.json("GET", "/api/v1/info", b"")?;

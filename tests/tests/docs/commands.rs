@@ -1,6 +1,8 @@
 //! What stands for each command of the pages: where the lines run that the test
 //! cannot run itself, and what to type for the patterns in running text. Runs nothing.
 
+const BENCH: &str = "builds for release and measures for minutes: by hand, on a quiet machine";
+
 /// Lines of blocks that are not run here, and where they are.
 pub(crate) const ELSEWHERE: &[(&str, &str)] = &[
     ("cargo xtask test", "runs this test"),
@@ -8,6 +10,9 @@ pub(crate) const ELSEWHERE: &[(&str, &str)] = &[
         "cargo xtask demo",
         "builds and starts a cluster of its own: by hand, before a release",
     ),
+    ("cargo xtask bench", BENCH),
+    ("cargo xtask bench --list", BENCH),
+    ("cargo xtask bench latency throughput-array --runs 9", BENCH),
     (
         "cargo xtask peers",
         "installs other systems and measures them, for minutes: by hand",
