@@ -11,6 +11,8 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use wasmhost_proto::Digest;
 use wasmhost_proto::input::BlobRef;
@@ -38,7 +40,7 @@ async fn blocking<R: Send + 'static>(
     f: impl FnOnce() -> R + Send + 'static,
 ) -> Result<R, LinkError> {
     // Only a panic or the runtime's end stops it.
-    tokio::task::spawn_blocking(f)
+    spawn_blocking(f)
         .await
         .map_err(|e| LinkError::Lost(e.to_string()))
 }
@@ -131,21 +133,13 @@ async fn take(
         Some(_) => Ok(None),
         None => blobs.begin(len).map(Some),
     });
-    let Some(mut upload) = begun.await?.map_err(at)? else {
+    let Some(upload) = begun.await?.map_err(at)? else {
         return Ok(());
     };
     request::send(send, &PushAnswer::Send).await?;
-    let mut left = blob.len;
-    while let Some(bytes) = read_piece(receive, left).await? {
-        left -= bytes.len() as u64;
-        let (back, result) = blocking(move || {
-            let result = upload.write(&bytes);
-            (upload, result)
-        })
-        .await?;
-        upload = back;
-        result.map_err(at)?;
-    }
+    let write = |upload: &mut Box<dyn BlobUpload>, bytes: &[u8]| upload.write(bytes);
+    let (upload, left) = keep_all(receive, blob.len, upload, write).await?;
+    let upload = upload.map_err(at)?;
     if left > 0 {
         return Err(BlobError::Refused(format!(
             "it ended {left} bytes before its {} bytes",
@@ -179,7 +173,7 @@ pub(crate) async fn fetch(
         source,
     };
     let (path, len) = (part.clone(), blob.len);
-    let mut sink = blocking(move || Sink::open(&path, len))
+    let sink = blocking(move || Sink::open(&path, len))
         .await?
         .map_err(at)?;
     request::send(
@@ -202,17 +196,9 @@ pub(crate) async fn fetch(
         FetchAnswer::Missing => return Err(BlobError::Missing(blob.digest)),
         FetchAnswer::Refused(why) => return Err(BlobError::Refused(why)),
     }
-    let mut left = blob.len - sink.len;
-    while let Some(bytes) = read_piece(&mut receive, left).await? {
-        left -= bytes.len() as u64;
-        let (back, result) = blocking(move || {
-            let result = sink.write(&bytes);
-            (sink, result)
-        })
-        .await?;
-        sink = back;
-        result.map_err(at)?;
-    }
+    let left = blob.len - sink.len;
+    let (sink, left) = keep_all(&mut receive, left, sink, Sink::write).await?;
+    let sink = sink.map_err(at)?;
     if left > 0 {
         return Err(LinkError::Lost(format!("{left} bytes of {} are missing", blob.digest)).into());
     }
@@ -279,31 +265,79 @@ fn part_of(destination: &Path) -> PathBuf {
     name.into()
 }
 
-/// Sends `left` bytes from where the file stands.
-async fn send_file(send: &mut SendStream, mut file: File, mut left: u64) -> Result<(), LinkError> {
-    while left > 0 {
+/// Sends `left` bytes from where the file stands; reads a piece while the one
+/// before is on its way.
+async fn send_file(send: &mut SendStream, file: File, mut left: u64) -> Result<(), LinkError> {
+    let read = |mut file: File, left: u64| {
         let want = left.min(BLOB_CHUNK as u64) as usize;
-        let (back, read) = blocking(move || {
+        spawn_blocking(move || {
             let mut bytes = vec![0; want];
-            let read = file.read_exact(&mut bytes).map(|()| bytes);
-            (file, read)
+            file.read_exact(&mut bytes).map(|()| (file, bytes))
         })
-        .await?;
-        file = back;
-        let bytes = read.map_err(|e| LinkError::Lost(format!("a blob cannot be read: {e}")))?;
+    };
+    let mut next = (left > 0).then(|| read(file, left));
+    while let Some(reading) = next.take() {
+        let read_one = reading.await.map_err(|e| LinkError::Lost(e.to_string()))?;
+        let lost = |e| LinkError::Lost(format!("a blob cannot be read: {e}"));
+        let (file, bytes) = read_one.map_err(lost)?;
         left -= bytes.len() as u64;
+        next = (left > 0).then(|| read(file, left));
         moving::<_, WriteError>(send.write_chunk(Bytes::from(bytes))).await?;
     }
     Ok(())
 }
 
-/// Up to a chunk of the `left` bytes that are still to come; none at the end.
+/// Pieces that wait to be written.
+const PIECES: usize = 4;
+
+/// Takes up to `left` bytes and writes them on a thread of its own meanwhile.
+/// Returns what it wrote to, or why it could not, and how many bytes are missing.
+async fn keep_all<S: Send + 'static>(
+    receive: &mut RecvStream,
+    mut left: u64,
+    mut sink: S,
+    mut write: impl FnMut(&mut S, &[u8]) -> io::Result<()> + Send + 'static,
+) -> Result<(io::Result<S>, u64), LinkError> {
+    let (pieces, mut queue) = mpsc::channel::<Vec<u8>>(PIECES);
+    let writing = spawn_blocking(move || {
+        while let Some(bytes) = queue.blocking_recv() {
+            write(&mut sink, &bytes)?;
+        }
+        Ok(sink)
+    });
+    let received = async {
+        while let Some(bytes) = read_piece(receive, left).await? {
+            left -= bytes.len() as u64;
+            if pieces.send(bytes).await.is_err() {
+                // It says below why it has stopped.
+                break;
+            }
+        }
+        Ok(())
+    };
+    let received: Result<(), LinkError> = received.await;
+    // Whatever came of it: nobody else may touch the file before the writer ends.
+    drop(pieces);
+    let written = writing.await.map_err(|e| LinkError::Lost(e.to_string()))?;
+    received?;
+    Ok((written, left))
+}
+
+/// Packets' worth of bytes taken at once.
+const CHUNKS: usize = 64;
+
+/// About a chunk of the `left` bytes that are still to come; none at the end.
 /// Bytes beyond them are against the protocol.
 async fn read_piece(receive: &mut RecvStream, left: u64) -> Result<Option<Vec<u8>>, LinkError> {
-    let mut piece = Vec::new();
+    let mut piece = Vec::with_capacity(left.min(BLOB_CHUNK as u64) as usize);
+    let mut chunks = [const { Bytes::new() }; CHUNKS];
     while piece.len() < BLOB_CHUNK {
-        match moving(receive.read_chunk(BLOB_CHUNK - piece.len(), true)).await? {
-            Some(chunk) => piece.extend_from_slice(&chunk.bytes),
+        match moving(receive.read_chunks(&mut chunks)).await? {
+            Some(count) => {
+                for chunk in &mut chunks[..count] {
+                    piece.extend_from_slice(&std::mem::take(chunk));
+                }
+            }
             None => break,
         }
         if piece.len() as u64 > left {
@@ -348,7 +382,8 @@ impl Sink {
         Ok(())
     }
 
-    /// Renames the file into place, or removes it and says what it was.
+    /// Renames the file into place, or removes it and says what it was. It need not
+    /// be durable: a worker verifies what it finds in its folder before the first use.
     fn finish(
         self,
         want: Digest,
@@ -360,7 +395,6 @@ impl Sink {
             std::fs::remove_file(part)?;
             return Ok(Err(got));
         }
-        self.file.sync_all()?;
         std::fs::rename(part, destination)?;
         Ok(Ok(()))
     }

@@ -9,13 +9,15 @@ mod outbox;
 mod runs;
 
 use super::ipc::{Receiver, Sender};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use runs::Executor;
 use std::io;
 use std::path::Path;
 use std::rc::Rc;
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::task::{LocalSet, yield_now};
+use tokio::task::yield_now;
 use wasmhost_proto::executor::{FromExecutor, ToExecutor};
 use wasmhost_sandbox::{Controls, Sandbox};
 
@@ -25,8 +27,7 @@ pub(super) async fn serve(stream: UnixStream, sandbox: Sandbox, slots: u32) -> i
     let (from, to) = stream.into_split();
     let executor = Rc::new(Executor::new(sandbox, slots as usize));
     executor.say(FromExecutor::Ready);
-    let serve = run(executor, Receiver::new(from), Sender::new(to));
-    LocalSet::new().run_until(serve).await
+    run(executor, Receiver::new(from), Sender::new(to)).await
 }
 
 async fn run(
@@ -34,8 +35,11 @@ async fn run(
     mut receiver: Receiver<OwnedReadHalf>,
     mut sender: Sender<OwnedWriteHalf>,
 ) -> io::Result<()> {
+    // Polled by this loop itself, a few at a time: a runtime's tasks would keep it
+    // from hearing of a kill for as many ticks as there are guests that spin.
+    let mut running = FuturesUnordered::new();
     loop {
-        executor.begin_some(sender.is_empty());
+        executor.begin_some(&mut running, sender.is_empty());
         executor.collect(&mut sender)?;
         if sender.is_empty() && executor.is_over() {
             return Ok(());
@@ -52,6 +56,9 @@ async fn run(
                 while let Some(message) = receiver.buffered()? {
                     take(&executor, message)?;
                 }
+            }
+            Some((id, finished)) = running.next(), if !running.is_empty() => {
+                executor.ended(id, finished);
             }
             () = executor.news.notified() => {}
             () = yield_now(), if executor.can_begin() => {}

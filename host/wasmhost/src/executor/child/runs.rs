@@ -2,6 +2,7 @@
 
 use super::super::ipc::Sender;
 use super::outbox::Outbox;
+use futures_util::stream::FuturesUnordered;
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -55,7 +56,8 @@ struct Waiting {
     spec: Rc<Spec>,
 }
 
-type Running = Pin<Box<dyn Future<Output = Finished>>>;
+/// A run under way; it gives its number and its end.
+type Running = Pin<Box<dyn Future<Output = (RunId, Finished)>>>;
 
 impl Executor {
     pub(super) fn new(sandbox: Sandbox, slots: usize) -> Executor {
@@ -180,15 +182,15 @@ impl Executor {
 
     /// Begins what can begin, for a short while. `said`: the supervisor has been
     /// sent all there was.
-    pub(super) fn begin_some(self: &Rc<Self>, said: bool) {
+    pub(super) fn begin_some(self: &Rc<Self>, running: &mut FuturesUnordered<Running>, said: bool) {
         let until = Instant::now() + Duration::from_millis(EXECUTOR_BURST_MS);
         for _ in 0..EXECUTOR_BURST {
             if !self.can_begin() || !self.may_begin(said) {
                 return;
             }
             let next = self.queue.borrow_mut().pop_front();
-            if let Some(next) = next {
-                self.begin(next);
+            if let Some(next) = next.and_then(|next| self.begin(next)) {
+                running.push(next);
             }
             if self.careful.get() || Instant::now() >= until {
                 return;
@@ -210,16 +212,21 @@ impl Executor {
         said && self.outbox.borrow().is_empty()
     }
 
-    /// Most runs end before they first have to wait.
-    fn begin(self: &Rc<Self>, Waiting { run, spec }: Waiting) {
+    /// Begins a run; returns what is left of it if it has to wait for something.
+    /// Most runs end before that.
+    fn begin(self: &Rc<Self>, Waiting { run, spec }: Waiting) -> Option<Running> {
         let id = run.run;
         let program = self.programs.borrow().get(&spec.wire.module).cloned();
         let program = match program {
             Some(Ok(program)) => program,
-            Some(Err(reason)) => return self.end(id, fault(reason)),
+            Some(Err(reason)) => {
+                self.end(id, fault(reason));
+                return None;
+            }
             None => {
                 let reason = format!("module {} is not loaded", spec.wire.module);
-                return self.end(id, fault(reason));
+                self.end(id, fault(reason));
+                return None;
             }
         };
         let controls = Controls::default();
@@ -231,10 +238,8 @@ impl Executor {
                     executor: &executor,
                 };
                 let attempt = attempt(run, &spec);
-                executor
-                    .sandbox
-                    .run(&program, attempt, controls, outlet)
-                    .await
+                let run = executor.sandbox.run(&program, attempt, controls, outlet);
+                (id, run.await)
             }
         });
         // It is polled again with a waker of its own if it has to wait.
@@ -242,23 +247,24 @@ impl Executor {
             .as_mut()
             .poll(&mut Context::from_waker(Waker::noop()))
         {
-            Poll::Ready(finished) => self.end(id, finished),
-            Poll::Pending => self.wait(id, controls, running),
+            Poll::Ready((_, finished)) => {
+                self.end(id, finished);
+                None
+            }
+            Poll::Pending => {
+                self.running.borrow_mut().insert(id, controls);
+                if !self.careful.get() {
+                    self.outbox.borrow_mut().started(id);
+                }
+                Some(running)
+            }
         }
     }
 
-    fn wait(self: &Rc<Self>, id: RunId, controls: Controls, running: Running) {
-        self.running.borrow_mut().insert(id, controls);
-        if !self.careful.get() {
-            self.outbox.borrow_mut().started(id);
-        }
-        let executor = self.clone();
-        tokio::task::spawn_local(async move {
-            let finished = running.await;
-            executor.running.borrow_mut().remove(&id);
-            executor.end(id, finished);
-            executor.news.notify_one();
-        });
+    /// A run is over that had to wait.
+    pub(super) fn ended(&self, id: RunId, finished: Finished) {
+        self.running.borrow_mut().remove(&id);
+        self.end(id, finished);
     }
 
     fn end(&self, run: RunId, finished: Finished) {
