@@ -17,15 +17,17 @@ use wasmhost_proto::limits::COMMIT_QUEUE;
 #[error("the committer has ended; nothing more is made durable")]
 pub struct Closed;
 
-/// A group of this many writes is a flood: arrays write by the hundred, and
-/// clients that wait for each job never come near it.
+/// A group of this many writes is a flood: arrays write by the hundred.
 const FLOOD: usize = 64;
 /// Writes of a group past which a larger one gains nothing.
 const GROUP: usize = 2048;
-/// How long a flood is gathered.
+/// How long a flood is gathered, and a crowd at most.
 const LINGER: Duration = Duration::from_millis(2);
 /// Batches past which nobody is made to wait: the queue must not fill up.
 const LINGER_BATCHES: usize = COMMIT_QUEUE / 8;
+/// So many batches in a group come from clients that wait for each answer, and
+/// are soon back: without waiting for them every other commit would hold one.
+const CROWD: usize = 4;
 
 struct Batch {
     writes: Vec<Write>,
@@ -100,26 +102,58 @@ fn run(
     commit: impl Fn(&[Write]) -> Result<(), StoreError>,
     batches: &Receiver<Batch>,
 ) -> Result<(), StoreError> {
-    let mut flood = false;
+    let mut past = Past::default();
     while let Ok(first) = batches.recv() {
-        let until = flood.then(|| Instant::now() + LINGER);
+        let until = past.linger().map(|linger| Instant::now() + linger);
         let mut writes = first.writes;
         let mut done = vec![first.done];
         while done.len() < COMMIT_QUEUE
-            && let Some(batch) = next(batches, until.filter(|_| lingers(&writes, &done)))
+            && let Some(batch) = next(
+                batches,
+                until.filter(|_| past.gathers(writes.len(), done.len())),
+            )
         {
             writes.extend(batch.writes);
             done.push(batch.done);
         }
+        let begin = Instant::now();
         commit(&writes)?;
-        flood = writes.len() >= FLOOD;
+        past.note(writes.len(), done.len(), begin.elapsed());
         done.into_iter().for_each(|done| done());
     }
     Ok(())
 }
 
-fn lingers<D>(writes: &[Write], done: &[D]) -> bool {
-    writes.len() < GROUP && done.len() < LINGER_BATCHES
+/// What the last groups were like: the next one will be like them.
+#[derive(Default)]
+struct Past {
+    flood: bool,
+    /// Batches of a group; falls slowly, since submissions and ends alternate.
+    crowd: usize,
+    /// How long the last commit took.
+    took: Duration,
+}
+
+impl Past {
+    fn note(&mut self, writes: usize, batches: usize, took: Duration) {
+        self.flood = writes >= FLOOD;
+        self.crowd = batches.max(self.crowd - self.crowd.div_ceil(4));
+        self.took = took;
+    }
+
+    /// How long to wait for more.
+    fn linger(&self) -> Option<Duration> {
+        match (self.flood, self.crowd >= CROWD) {
+            (true, _) => Some(LINGER),
+            (false, true) => Some(LINGER.min(self.took / 4)),
+            (false, false) => None,
+        }
+    }
+
+    /// Whether a group is still too small to commit it at once.
+    fn gathers(&self, writes: usize, batches: usize) -> bool {
+        writes < GROUP && batches < LINGER_BATCHES && (self.flood || batches < self.crowd)
+    }
 }
 
 /// What is queued, or comes before `until`.

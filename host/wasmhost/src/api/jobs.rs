@@ -36,14 +36,18 @@ pub(crate) async fn submit(
     headers: HeaderMap,
     Json(mut request): Json<SubmitRequest>,
 ) -> Result<Response, Problem> {
-    let _turn = turn(&app.submissions).await?;
+    let turn = turn(&app.submissions).await?;
     let key = submission::key(&headers, request.idempotency_key.take())?;
     let shared = app.clone();
     let reply = to_the_end(async move {
         // Held until the job is durable: its modules stay.
         let catalogue = shared.catalogue.read().await;
+        let small = submission::is_small(&request);
         let plan = submission::plan(request, catalogue.clone()).await?;
         submission::require_blobs(&shared, &plan).await?;
+        // Turns bound the memory of large jobs on their way to the disk. Small ones
+        // may crowd there: the more of them, the fewer commits.
+        let _turn = (!small).then_some(turn);
         shared.handle.submit(plan, key).await.map_err(refused)
     })
     .await?;

@@ -61,6 +61,9 @@ pub(super) enum Call {
     Write(Vec<Write>, oneshot::Sender<()>),
 }
 
+/// Blobs of a job that are touched on the spot.
+const FEW_BLOBS: usize = 2;
+
 /// Keyed submissions of one stripe go one after the other.
 const KEY_STRIPES: usize = 64;
 
@@ -144,8 +147,9 @@ impl Handle {
     /// What is not there any more fails the tasks that need it, by name.
     async fn keep_blobs(&self, plan: JobPlan) -> Result<JobPlan, Stopped> {
         let blobs = self.shared.blobs.clone();
+        let named: HashSet<Digest> = blobs_of_plan(&plan).collect();
+        let few = named.len() <= FEW_BLOBS;
         let keep = move || {
-            let named: HashSet<Digest> = blobs_of_plan(&plan).collect();
             for digest in named {
                 if let Err(error) = blobs.keep(digest) {
                     tracing::warn!("cannot keep a blob that a job names: {error}");
@@ -153,7 +157,11 @@ impl Handle {
             }
             plan
         };
-        tokio::task::spawn_blocking(keep).await.map_err(|_| Stopped)
+        match few {
+            // Touching a file takes less time than handing it to another thread.
+            true => Ok(keep()),
+            false => tokio::task::spawn_blocking(keep).await.map_err(|_| Stopped),
+        }
     }
 
     /// Cancels a live job. The wish is durable when this returns; the job may
