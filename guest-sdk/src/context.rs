@@ -6,7 +6,6 @@ use crate::throttle::Throttle;
 use crate::value::Value;
 use std::cell::RefCell;
 use std::fmt::Display;
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// How much a log line matters.
@@ -38,9 +37,17 @@ pub(crate) trait Host {
     fn log(&self, level: Level, message: &str);
 }
 
+/// In a guest there is one host, and it is named: every import that a module does
+/// not use is one that need not be linked for each attempt.
+#[cfg(target_family = "wasm")]
+pub(crate) type AnyHost = crate::guest::Platform;
+/// Tests bring their own.
+#[cfg(not(target_family = "wasm"))]
+pub(crate) type AnyHost = std::rc::Rc<dyn Host>;
+
 /// A running attempt: who it is, and what it says of itself.
 pub struct Context {
-    host: Rc<dyn Host>,
+    host: AnyHost,
     reports: RefCell<Reports>,
 }
 
@@ -51,7 +58,7 @@ struct Reports {
 }
 
 impl Context {
-    pub(crate) fn new(host: Rc<dyn Host>) -> Context {
+    pub(crate) fn new(host: AnyHost) -> Context {
         let reports = Reports {
             throttle: Throttle::new(),
             waiting: None,

@@ -48,6 +48,7 @@ mod results;
 #[doc(hidden)]
 pub mod rt;
 pub mod schema;
+#[cfg(not(target_family = "wasm"))]
 pub mod testing;
 mod throttle;
 mod value;

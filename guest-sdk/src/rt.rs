@@ -44,7 +44,7 @@ pub fn run<In: Input, Ret: Returned>(
     task: fn(&Context, In) -> Ret,
     input: Vec<u8>,
 ) -> Result<Vec<u8>, bindings::TaskError> {
-    let ctx = Context::new(std::rc::Rc::new(crate::guest::Platform));
+    let ctx = Context::new(crate::guest::Platform);
     call(task, &ctx, input).map_err(|error| bindings::TaskError {
         message: error.message().to_owned(),
         retryable: error.is_retryable(),
