@@ -51,13 +51,9 @@ impl Array {
     pub fn item(&self, index: u32) -> Option<Item> {
         match self {
             Array::Single => (index == 0).then_some(Item::Json("null".into())),
-            Array::Range { start, step, count } => (index < *count).then(|| {
-                Item::Json(
-                    start
-                        .saturating_add(step.saturating_mul(i64::from(index)))
-                        .to_string(),
-                )
-            }),
+            Array::Range { start, step, count } => {
+                (index < *count).then(|| Item::of_range(*start, *step, index))
+            }
             Array::Items(items) => items.get(index as usize).cloned(),
         }
     }
@@ -76,6 +72,14 @@ pub enum Item {
         /// Its content.
         blob: BlobRef,
     },
+}
+
+impl Item {
+    /// The number of an index of a range.
+    pub fn of_range(start: i64, step: i64, index: u32) -> Item {
+        let number = start.saturating_add(step.saturating_mul(i64::from(index)));
+        Item::Json(number.to_string())
+    }
 }
 
 /// Where the input bytes of a node's tasks come from.

@@ -3,6 +3,7 @@
 //! Blobs never travel here: they have streams of their own (see [`StreamRequest`]). Records on hot
 //! paths are tuples in CBOR; growing one of them needs a new protocol version.
 
+mod outcomes;
 mod short;
 mod stream;
 mod to_primary;

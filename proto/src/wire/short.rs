@@ -1,10 +1,10 @@
-//! Reading of the two types that are written in a short form: the kind of the
-//! CBOR item tells the variant. Serde's own `untagged` cannot read them: it
+//! Reading of results, which are written in a short form: the kind of the CBOR
+//! item tells the variant. Serde's own `untagged` cannot read them: it
 //! buffers the item, forgets that the format is binary, and then expects
 //! digests as text.
 
-use super::{ResultData, RunItem};
-use crate::input::{BlobRef, Item};
+use super::ResultData;
+use crate::input::BlobRef;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use std::fmt;
@@ -46,45 +46,6 @@ impl<'de> Deserialize<'de> for ResultData {
     }
 }
 
-struct RunItemVisitor;
-
-impl<'de> Visitor<'de> for RunItemVisitor {
-    type Value = RunItem;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a number, null or an item")
-    }
-
-    fn visit_i64<E: Error>(self, number: i64) -> Result<RunItem, E> {
-        Ok(RunItem::Number(number))
-    }
-
-    fn visit_u64<E: Error>(self, number: u64) -> Result<RunItem, E> {
-        match i64::try_from(number) {
-            Ok(number) => Ok(RunItem::Number(number)),
-            Err(_) => Err(E::custom(format_args!("{number} is over the largest item"))),
-        }
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<RunItem, E> {
-        Ok(RunItem::Null(()))
-    }
-
-    fn visit_none<E: Error>(self) -> Result<RunItem, E> {
-        Ok(RunItem::Null(()))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RunItem, A::Error> {
-        Item::deserialize(MapAccessDeserializer::new(map)).map(RunItem::Item)
-    }
-}
-
-impl<'de> Deserialize<'de> for RunItem {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<RunItem, D::Error> {
-        deserializer.deserialize_any(RunItemVisitor)
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -111,20 +72,8 @@ mod tests {
         check(&[
             ResultData::Inline(vec![]),
             ResultData::Inline(vec![0; 70_000]),
-            ResultData::Blob(blob.clone()),
+            ResultData::Blob(blob),
         ]);
-        check(&[
-            RunItem::Number(0),
-            RunItem::Number(i64::MAX),
-            RunItem::Number(i64::MIN),
-            RunItem::Null(()),
-            RunItem::Item(Item::Json("{\"a\":1}".into())),
-            RunItem::Item(Item::File {
-                path: "a/ä.txt".into(),
-                blob,
-            }),
-        ]);
-        assert!(decode::<RunItem>(&encode(&u64::MAX).unwrap()).is_err());
         assert!(decode::<ResultData>(&encode(&1).unwrap()).is_err());
     }
 }

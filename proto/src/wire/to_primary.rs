@@ -6,6 +6,7 @@ use crate::outcome::{Failure, Usage};
 use crate::status::Status;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// A message from a worker.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -27,7 +28,8 @@ pub enum ToPrimary {
         /// Counts the batches of this worker process from 1.
         batch: u64,
         /// The outcomes.
-        items: Vec<AttemptOutcome>,
+        #[serde(with = "super::outcomes")]
+        items: Arc<Vec<AttemptOutcome>>,
     },
     /// Unstarted leases given back: the answer to a take-back, or on leaving.
     Released(Vec<(TaskId, Lease)>),

@@ -4,6 +4,7 @@ use crate::ids::{Digest, JobId, Lease, NodeIndex, TaskId, WorkerId};
 use crate::input::{Input, Item};
 use crate::module::ModuleKind;
 use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
 
 /// A message from the primary.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -104,28 +105,98 @@ pub struct AssignRun {
     pub lease: Lease,
     /// The first index.
     pub first: u32,
-    /// The item of each index: its length is the length of the run.
-    pub items: Vec<RunItem>,
+    /// What the indexes stand for, and how many there are.
+    pub items: RunItems,
 }
 
-/// The item of an assigned index, shortest form first.
-#[derive(Clone, PartialEq, Debug, Serialize)]
-#[serde(untagged)]
-pub enum RunItem {
-    /// A number of a range.
-    Number(i64),
-    /// Null: a single task.
-    Null(()),
-    /// Any other item.
-    Item(Item),
+/// The items of consecutive indexes. Only those that the definition names one by one
+/// travel; a run of a range has the same few bytes at any length.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunItems {
+    /// One index, whose item is null.
+    Single,
+    /// Numbers of the node's range.
+    Range {
+        /// The number of index 0.
+        start: i64,
+        /// The distance between two.
+        step: i64,
+        /// How many indexes the run has.
+        count: u32,
+    },
+    /// An item for each index.
+    Items(VecDeque<Item>),
 }
 
-impl From<RunItem> for Item {
-    fn from(item: RunItem) -> Item {
-        match item {
-            RunItem::Number(n) => Item::Json(n.to_string()),
-            RunItem::Null(()) => Item::Json("null".into()),
-            RunItem::Item(item) => item,
+impl AssignRun {
+    /// How many indexes it has.
+    pub fn count(&self) -> u32 {
+        match &self.items {
+            RunItems::Single => 1,
+            RunItems::Range { count, .. } => *count,
+            RunItems::Items(items) => items.len() as u32,
+        }
+    }
+
+    /// The item of its first index; none when the run is empty.
+    pub fn item(&self) -> Option<Item> {
+        match &self.items {
+            RunItems::Single => Some(Item::Json("null".into())),
+            RunItems::Range { count: 0, .. } => None,
+            RunItems::Range { start, step, .. } => Some(Item::of_range(*start, *step, self.first)),
+            RunItems::Items(items) => items.front().cloned(),
+        }
+    }
+
+    /// Takes the first index out, as a run of its own; none when the run is empty.
+    pub fn take_first(&mut self) -> Option<AssignRun> {
+        let items = match &mut self.items {
+            RunItems::Single => {
+                std::mem::replace(&mut self.items, RunItems::Items(VecDeque::new()))
+            }
+            RunItems::Range { count: 0, .. } => return None,
+            RunItems::Range { start, step, count } => {
+                *count -= 1;
+                RunItems::Range {
+                    start: *start,
+                    step: *step,
+                    count: 1,
+                }
+            }
+            RunItems::Items(items) => RunItems::Items([items.pop_front()?].into()),
+        };
+        let first = self.first;
+        self.first = first.saturating_add(1);
+        Some(AssignRun {
+            first,
+            items,
+            ..*self
+        })
+    }
+
+    /// Takes out what follows the first `keep` indexes.
+    pub fn split_off(&mut self, keep: u32) -> AssignRun {
+        let keep = keep.min(self.count());
+        let rest = match &mut self.items {
+            RunItems::Single if keep == 0 => {
+                std::mem::replace(&mut self.items, RunItems::Items(VecDeque::new()))
+            }
+            RunItems::Single => RunItems::Items(VecDeque::new()),
+            RunItems::Range { start, step, count } => {
+                let rest = std::mem::replace(count, keep);
+                RunItems::Range {
+                    start: *start,
+                    step: *step,
+                    count: rest - keep,
+                }
+            }
+            RunItems::Items(items) => RunItems::Items(items.split_off(keep as usize)),
+        };
+        AssignRun {
+            first: self.first.saturating_add(keep),
+            items: rest,
+            ..*self
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Messages between a primary and a worker.
 
 use super::*;
+use std::sync::Arc;
 use wasmhost_proto::input::{Input, Item};
 use wasmhost_proto::module::ModuleKind;
 use wasmhost_proto::wire::*;
@@ -13,6 +14,7 @@ pub(crate) fn to_worker() -> Vec<Sample<ToWorker>> {
         first,
         items,
     };
+    let range = |start, step, count| RunItems::Range { start, step, count };
     let node = |input| {
         ToWorker::Prepare(Box::new(NodeSpec {
             job: job(),
@@ -48,28 +50,19 @@ pub(crate) fn to_worker() -> Vec<Sample<ToWorker>> {
         ("prepare.text", node(Input::Text("n = ${item}".into()))),
         ("prepare.bytes", node(Input::Bytes(vec![0, 255, 16]))),
         ("prepare.blob", node(Input::Blob(blob()))),
-        (
-            "assign",
-            ToWorker::Assign(vec![run(0, vec![RunItem::Null(())])]),
-        ),
+        ("assign", ToWorker::Assign(vec![run(0, RunItems::Single)])),
         (
             "assign.range",
             ToWorker::Assign(vec![
-                run(
-                    0,
-                    vec![RunItem::Number(0), RunItem::Number(23), RunItem::Number(24)],
-                ),
-                run(90, vec![RunItem::Number(-1), RunItem::Number(i64::MAX)]),
+                run(0, range(0, 1, 3)),
+                run(90, range(-1, i64::MAX, 1000)),
             ]),
         ),
         (
             "assign.items",
             ToWorker::Assign(vec![run(
                 7,
-                vec![
-                    RunItem::Item(Item::Json("{\"k\":1}".into())),
-                    RunItem::Item(file),
-                ],
+                RunItems::Items([Item::Json("{\"k\":1}".into()), file].into()),
             )]),
         ),
         ("ack", ToWorker::Ack { batch: 300 }),
@@ -174,17 +167,18 @@ pub(crate) fn to_primary() -> Vec<Sample<ToPrimary>> {
             "outcomes",
             ToPrimary::Outcomes {
                 batch: 3,
-                items: vec![
+                items: Arc::new(vec![
                     outcome(1, End::Success(ResultData::Inline(b"42".to_vec())), None),
-                    outcome(2, End::Success(ResultData::Blob(blob())), None),
-                ],
+                    outcome(2, End::Success(ResultData::Inline(vec![])), None),
+                    outcome(3, End::Success(ResultData::Blob(blob())), None),
+                ]),
             },
         ),
         (
             "outcomes.failures",
             ToPrimary::Outcomes {
                 batch: 4,
-                items: vec![
+                items: Arc::new(vec![
                     outcome(3, End::Failure(Box::new(trap()), None), None),
                     outcome(
                         4,
@@ -194,7 +188,7 @@ pub(crate) fn to_primary() -> Vec<Sample<ToPrimary>> {
                             log: "last words\n".into(),
                         })),
                     ),
-                ],
+                ]),
             },
         ),
         ("released", ToPrimary::Released(vec![(task(5), lease(1))])),

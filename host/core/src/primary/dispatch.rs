@@ -6,7 +6,7 @@ use super::workers::{TakeBack, Worker};
 use wasmhost_proto::input::{Array, Input, Item};
 use wasmhost_proto::limits::{ASSIGN_BYTES, FAIR_RUN, MAX_LEASES_PER_WORKER};
 use wasmhost_proto::plan::{JobPlan, NodeInput};
-use wasmhost_proto::wire::{AssignRun, NodeSpec, RunItem, ToWorker};
+use wasmhost_proto::wire::{AssignRun, NodeSpec, RunItems, ToWorker};
 use wasmhost_proto::{JobId, Lease, NodeIndex, TaskId, WorkerId};
 
 impl Worker {
@@ -67,7 +67,7 @@ impl Primary {
             let Some((run, run_bytes)) = self.take_run(worker, job, most) else {
                 break;
             };
-            let given = run.items.len() as u32;
+            let given = run.count();
             left -= given;
             self.queue.charge(job, u64::from(given));
             self.prepare(worker, run.job, run.node);
@@ -92,8 +92,8 @@ impl Primary {
         let node = &mut job.nodes[at];
         let (most, mut bytes) = fitting(array, node.waiting.first()?, most);
         let (indexes, attempt) = node.take_run(most)?;
-        let items: Vec<RunItem> = indexes.clone().map(|i| run_item(array, i)).collect();
-        bytes += 32;
+        let items = run_items(array, &indexes);
+        bytes += 64;
         let ready = job.ready();
         let lease = Lease {
             term: self.term,
@@ -101,7 +101,7 @@ impl Primary {
         };
         let node = at as NodeIndex;
         let first = indexes.start;
-        for index in indexes {
+        for index in indexes.clone() {
             self.lease(
                 TaskId {
                     job: id,
@@ -114,7 +114,7 @@ impl Primary {
         }
         self.queue
             .update(id, self.jobs.get(&id)?.record.priority, ready);
-        let taken = items.len() as u32;
+        let taken = indexes.len() as u32;
         if let Some(w) = self.workers.get_mut(&worker) {
             w.request.want = w.request.want.saturating_sub(taken);
             w.request.free_slots = w.request.free_slots.saturating_sub(taken);
@@ -179,7 +179,7 @@ impl Primary {
 /// How many of `most` indexes from the start of a run fit into one message, and their size.
 fn fitting(array: &Array, run: std::ops::Range<u32>, most: u32) -> (u32, usize) {
     let Array::Items(items) = array else {
-        return (most, most as usize * 6);
+        return (most, 0);
     };
     let (mut count, mut bytes) = (0, 0);
     for index in run.take(most as usize) {
@@ -196,16 +196,18 @@ fn fitting(array: &Array, run: std::ops::Range<u32>, most: u32) -> (u32, usize) 
     (count, bytes)
 }
 
-fn run_item(array: &Array, index: u32) -> RunItem {
+fn run_items(array: &Array, indexes: &std::ops::Range<u32>) -> RunItems {
     match array {
-        Array::Single => RunItem::Null(()),
-        Array::Range { start, step, .. } => {
-            RunItem::Number(start.saturating_add(step.saturating_mul(i64::from(index))))
-        }
-        Array::Items(items) => match items.get(index as usize) {
-            Some(item) => RunItem::Item(item.clone()),
-            None => RunItem::Null(()),
+        Array::Single => RunItems::Single,
+        Array::Range { start, step, .. } => RunItems::Range {
+            start: *start,
+            step: *step,
+            count: indexes.len() as u32,
         },
+        Array::Items(items) => {
+            let some = items.get(indexes.start as usize..indexes.end as usize);
+            RunItems::Items(some.unwrap_or_default().iter().cloned().collect())
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use super::{Effect, Primary, Refusal, Reply, RequestId, SessionId};
 use crate::clock::{Mono, Now};
 use crate::record::{WorkerRecord, Write};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use wasmhost_proto::limits::{
     DEFAULT_STATUS_INTERVAL_MS, MAX_NAME, MAX_SLOTS, MAX_WORKER_MODULES, STATUS_INTERVAL_MS,
     SUSPECT_AFTER_INTERVALS,
@@ -247,7 +248,9 @@ impl Primary {
             }
             ToPrimary::Started(items) => self.started(now, id, items),
             ToPrimary::Status(items) => self.status(now, id, items),
-            ToPrimary::Outcomes { batch, items } => self.outcomes(now, id, batch, items),
+            ToPrimary::Outcomes { batch, items } => {
+                self.outcomes(now, id, batch, Arc::unwrap_or_clone(items));
+            }
             ToPrimary::Released(items) => self.released(id, items),
             ToPrimary::Bye => self.bye(now, id),
             ToPrimary::Register(_) => {}

@@ -7,8 +7,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use wasmhost_proto::limits::{MODULE_BACKOFF_MS, MODULE_TRIES};
 use wasmhost_proto::outcome::{Failure, FailureKind};
-use wasmhost_proto::wire::{ModuleState, NodeSpec, RunItem, ToPrimary};
-use wasmhost_proto::{Digest, JobId};
+use wasmhost_proto::wire::{AssignRun, ModuleState, NodeSpec, ToPrimary};
+use wasmhost_proto::{Digest, JobId, TaskId};
 
 /// The longest wait between two tries to get a module, milliseconds.
 const LONGEST_BACKOFF_MS: u64 = MODULE_BACKOFF_MS << MODULE_TRIES;
@@ -23,14 +23,21 @@ pub(super) enum Stage {
     Waiting(Mono),
 }
 
-/// A lease that has not started.
+/// Leases that have not started, of one assignment.
 #[derive(Clone, Debug)]
 pub(super) struct Queued {
     /// Grows with each: leases start in order of arrival, as far as modules allow.
     pub(super) order: u64,
-    pub(super) key: Key,
     pub(super) spec: Arc<NodeSpec>,
-    pub(super) item: RunItem,
+    /// Never empty.
+    pub(super) run: AssignRun,
+}
+
+/// The leases of a run.
+pub(super) fn keys(run: &AssignRun) -> impl Iterator<Item = Key> + use<> {
+    let (job, node, lease, first) = (run.job, run.node, run.lease, run.first);
+    let indexes = first..first.saturating_add(run.count());
+    indexes.map(move |index| (TaskId { job, node, index }, lease))
 }
 
 #[derive(Clone, Debug)]
@@ -125,9 +132,9 @@ impl Worker {
         let waiting = module
             .map(|m| std::mem::take(&mut m.queue))
             .unwrap_or_default();
-        self.queued -= waiting.len() as u32;
-        for queued in waiting {
-            self.end_unstarted(now, queued.key, Failure::new(kind, why));
+        for key in waiting.iter().flat_map(|queued| keys(&queued.run)) {
+            self.queued -= 1;
+            self.end_unstarted(now, key, Failure::new(kind, why));
         }
     }
 

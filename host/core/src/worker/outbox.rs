@@ -2,6 +2,7 @@
 //! reconnects and sent again, in the same numbered batches.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use wasmhost_proto::limits::{MAX_BATCH, MAX_FAILURE_TEXT, MAX_FRAME};
 use wasmhost_proto::outcome::Failure;
 use wasmhost_proto::status::{Status, Value};
@@ -16,7 +17,7 @@ const STATUS_BYTES: usize = MAX_FRAME / 4;
 struct Batch {
     number: u64,
     bytes: usize,
-    items: Vec<AttemptOutcome>,
+    items: Arc<Vec<AttemptOutcome>>,
 }
 
 impl Batch {
@@ -60,7 +61,7 @@ impl Outbox {
         let batch = Batch {
             number,
             bytes,
-            items,
+            items: Arc::new(items),
         };
         let message = batch.message();
         self.unacked.push_back(batch);
@@ -81,7 +82,7 @@ impl Outbox {
     }
 
     pub(super) fn outcomes(&self) -> impl Iterator<Item = &AttemptOutcome> {
-        let sent = self.unacked.iter().flat_map(|b| &b.items);
+        let sent = self.unacked.iter().flat_map(|b| b.items.iter());
         sent.chain(&self.open)
     }
 

@@ -1,20 +1,18 @@
 //! Leases on this worker: unstarted, running, ended.
 
-use super::modules::{Queued, Stage};
+use super::modules::{Queued, Stage, keys};
 use super::outbox::{fit_failure, fit_status};
 use super::{Effect, Ended, Key, Start, Worker};
 use crate::clock::{Mono, Now};
 use crate::log::Log;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
+use wasmhost_proto::Timestamp;
 use wasmhost_proto::input::{Item, RenderError, Rendered, Scope};
 use wasmhost_proto::limits::MAX_LEASES_PER_WORKER;
 use wasmhost_proto::outcome::{Failure, FailureKind, Usage};
 use wasmhost_proto::status::Status;
-use wasmhost_proto::wire::{
-    AssignRun, AttemptOutcome, End, FinalReport, NodeSpec, RunItem, ToPrimary,
-};
-use wasmhost_proto::{TaskId, Timestamp};
+use wasmhost_proto::wire::{AssignRun, AttemptOutcome, End, FinalReport, NodeSpec, ToPrimary};
 
 /// Who raised the cancel flag of a run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,51 +52,43 @@ impl Run {
 
 impl Worker {
     pub(super) fn assign(&mut self, now: Now, runs: Vec<AssignRun>) {
-        let mut refused = Vec::new();
-        for run in runs {
+        let mut refused: Vec<Key> = Vec::new();
+        for mut run in runs {
+            self.asked.received(run.count());
+            // A run costs its sender nothing; no primary hands out more than this.
+            let refusable = MAX_LEASES_PER_WORKER as usize - refused.len();
             let spec = self.specs.get(&(run.job, run.node)).cloned();
-            self.asked.received(run.items.len() as u32);
-            if let Some(spec) = &spec {
-                self.need_module(now, spec);
-            }
-            for (offset, item) in run.items.into_iter().enumerate() {
-                let task = TaskId {
-                    job: run.job,
-                    node: run.node,
-                    index: run.first.saturating_add(offset as u32),
-                };
-                let key = (task, run.lease);
-                let full = self.held() >= MAX_LEASES_PER_WORKER;
-                match &spec {
-                    Some(spec) if !full && self.leaving.is_none() => {
-                        self.enqueue(now, key, spec.clone(), item);
-                    }
-                    _ => refused.push(key),
-                }
-            }
+            let Some(spec) = spec.filter(|_| self.leaving.is_none()) else {
+                refused.extend(keys(&run).take(refusable));
+                continue;
+            };
+            let room = MAX_LEASES_PER_WORKER.saturating_sub(self.held());
+            refused.extend(keys(&run.split_off(room)).take(refusable));
+            self.need_module(now, &spec);
+            self.enqueue(now, spec, run);
         }
         if !refused.is_empty() {
             self.send(now, ToPrimary::Released(refused));
         }
     }
 
-    fn enqueue(&mut self, now: Now, key: Key, spec: Arc<NodeSpec>, item: RunItem) {
+    fn enqueue(&mut self, now: Now, spec: Arc<NodeSpec>, run: AssignRun) {
         let Some(module) = self.modules.get_mut(&spec.module) else {
             return;
         };
         if let Stage::Rejected(why) = &module.stage {
             let failure = Failure::new(FailureKind::ModuleRejected, why.clone());
-            return self.end_unstarted(now, key, failure);
+            for key in keys(&run) {
+                self.end_unstarted(now, key, failure.clone());
+            }
+            return;
         }
-        self.last_order += 1;
-        let order = self.last_order;
-        module.queue.push_back(Queued {
-            order,
-            key,
-            spec,
-            item,
-        });
-        self.queued += 1;
+        if run.count() > 0 {
+            self.last_order += 1;
+            self.queued += run.count();
+            let order = self.last_order;
+            module.queue.push_back(Queued { order, spec, run });
+        }
     }
 
     /// Fills free slots, and the executors' queues with what is over in a moment.
@@ -111,7 +101,7 @@ impl Worker {
                 .filter(|m| m.stage == Stage::Ready);
             let fronts = ready.filter(|m| !m.queue.is_empty());
             let next = fronts.min_by_key(|m| m.queue.front().map(|q| q.order));
-            let Some(queued) = next.and_then(|m| m.queue.pop_front()) else {
+            let Some(queued) = next.and_then(|m| take_first(&mut m.queue)) else {
                 return;
             };
             self.queued -= 1;
@@ -120,8 +110,11 @@ impl Worker {
     }
 
     fn start(&mut self, now: Now, queued: Queued) {
-        let (key, spec) = (queued.key, queued.spec.clone());
-        match render(&spec, key.0.index, &Item::from(queued.item.clone())) {
+        let (Some(key), Some(item)) = (keys(&queued.run).next(), queued.run.item()) else {
+            return;
+        };
+        let spec = queued.spec.clone();
+        match render(&spec, key.0.index, &item) {
             Err(why) => {
                 let failure = Failure::new(FailureKind::BadInput, why.0);
                 self.end_unstarted(now, key, failure);
@@ -236,7 +229,7 @@ impl Worker {
 
     pub(super) fn cancel(&mut self, now: Now, attempts: Vec<Key>, grace_ms: u64) {
         let attempts: BTreeSet<Key> = attempts.into_iter().collect();
-        let unstarted = self.take_queued(|queued| attempts.contains(&queued.key));
+        let unstarted = self.take_queued(&attempts);
         for key in unstarted {
             let why = "cancelled before it started";
             self.end_unstarted(now, key, Failure::new(FailureKind::Cancelled, why));
@@ -273,31 +266,72 @@ impl Worker {
 
     /// Gives unstarted leases back, last ones first.
     pub(super) fn give_back(&mut self, now: Now, max: u32) {
-        let all = self.modules.values().flat_map(|m| &m.queue);
-        let mut orders: Vec<u64> = all.map(|q| q.order).collect();
-        orders.sort_unstable();
-        let keep = orders.len().saturating_sub(max as usize);
-        let from = orders.get(keep).copied().unwrap_or(u64::MAX);
-        let released = self.take_queued(|queued| queued.order >= from);
+        let mut released = Vec::new();
+        let mut left = max.min(self.queued);
+        while left > 0 {
+            let queues = self.modules.values_mut().map(|m| &mut m.queue);
+            let Some(queue) = queues.max_by_key(|q| q.back().map(|q| q.order)) else {
+                break;
+            };
+            let Some(mut last) = queue.pop_back() else {
+                break;
+            };
+            let given = last.run.split_off(last.run.count().saturating_sub(left));
+            left -= given.count();
+            self.queued -= given.count();
+            released.extend(keys(&given));
+            if last.run.count() > 0 {
+                queue.push_back(last);
+            }
+        }
         // So that the primary knows what runs before it knows what is left.
         self.tell_started(now);
         self.send(now, ToPrimary::Released(released));
     }
 
-    fn take_queued(&mut self, which: impl Fn(&Queued) -> bool) -> Vec<Key> {
+    /// Takes these leases out of the queues; those that were there.
+    fn take_queued(&mut self, which: &BTreeSet<Key>) -> Vec<Key> {
         let mut taken = Vec::new();
         for module in self.modules.values_mut() {
-            module.queue.retain(|queued| {
-                let take = which(queued);
-                if take {
-                    taken.push(queued.key);
+            let hit = |queued: &Queued| keys(&queued.run).any(|key| which.contains(&key));
+            if !module.queue.iter().any(hit) {
+                continue;
+            }
+            for mut queued in std::mem::take(&mut module.queue) {
+                // Cut before each lease that goes.
+                while let Some(at) = keys(&queued.run).position(|key| which.contains(&key)) {
+                    let mut rest = queued.run.split_off(at as u32);
+                    let one = rest.take_first();
+                    taken.extend(one.iter().flat_map(keys));
+                    let before = Queued {
+                        run: std::mem::replace(&mut queued.run, rest),
+                        spec: queued.spec.clone(),
+                        ..queued
+                    };
+                    module.queue.extend((at > 0).then_some(before));
                 }
-                !take
-            });
+                module
+                    .queue
+                    .extend((queued.run.count() > 0).then_some(queued));
+            }
         }
         self.queued -= taken.len() as u32;
         taken
     }
+}
+
+/// Takes the first lease out of a queue.
+fn take_first(queue: &mut VecDeque<Queued>) -> Option<Queued> {
+    let front = queue.front_mut()?;
+    let first = Queued {
+        order: front.order,
+        spec: front.spec.clone(),
+        run: front.run.take_first()?,
+    };
+    if front.run.count() == 0 {
+        queue.pop_front();
+    }
+    Some(first)
 }
 
 type Filled = (Rendered, Vec<String>, Vec<(String, String)>);

@@ -1,5 +1,6 @@
 //! What the worker says on its connection, and when.
 
+use super::modules::keys;
 use super::outbox::{fit_status, status_size};
 use super::{Effect, Key, Link, Worker};
 use crate::clock::{Mono, Now};
@@ -115,7 +116,7 @@ impl Worker {
         let ended = ended.map(|o| held((o.task, o.lease), o.started));
         let running = self.runs.iter().map(|(key, run)| held(*key, run.started));
         let queued = self.modules.values().flat_map(|m| &m.queue);
-        let queued = queued.map(|q| held(q.key, None));
+        let queued = queued.flat_map(|q| keys(&q.run)).map(|key| held(key, None));
         ended.chain(running).chain(queued).collect()
     }
 

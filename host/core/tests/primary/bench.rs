@@ -1,6 +1,7 @@
 //! A primary on a bench: a clock that stands still, a store that is instant or
 //! held back, workers that say what they are told to say.
 
+use std::sync::Arc;
 use wasmhost_core::clock::{Mono, Now};
 use wasmhost_core::primary::{Effect, Event, Primary, PrimaryConfig, Refusal, Reply, SessionId};
 use wasmhost_core::record::{Recovered, RecoveredJob, Write};
@@ -172,7 +173,7 @@ impl Bench {
     pub(crate) fn leases(&mut self) -> Vec<(TaskId, Lease)> {
         let runs = self.assigned();
         let tasks = runs.iter().flat_map(|(_, run)| {
-            (0..run.items.len() as u32).map(|n| {
+            (0..run.count()).map(|n| {
                 let AssignRun {
                     job, node, first, ..
                 } = *run;
@@ -223,7 +224,7 @@ impl Bench {
             session,
             ToPrimary::Outcomes {
                 batch,
-                items: vec![outcome],
+                items: Arc::new(vec![outcome]),
             },
         );
     }

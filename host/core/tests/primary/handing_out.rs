@@ -90,7 +90,7 @@ fn check_shares(workers: &[(u32, u32)], tasks: u32, want: &[usize]) {
     b.submit(plan(tasks));
     let mut got = vec![0; workers.len()];
     for (session, run) in b.assigned() {
-        got[session as usize - 1] += run.items.len();
+        got[session as usize - 1] += run.count() as usize;
     }
     assert_eq!(got, want, "{tasks} tasks for {workers:?}");
 }
@@ -170,7 +170,7 @@ fn ten_million_tasks_are_one_range() {
     b.want(1, 1_000, 1);
     // One for the free slot, the others to have at hand.
     let runs = b.assigned().into_iter();
-    let runs: Vec<_> = runs.map(|(_, run)| (run.first, run.items.len())).collect();
+    let runs: Vec<_> = runs.map(|(_, run)| (run.first, run.count())).collect();
     assert_eq!(runs, [(0, 1), (1, 999)]);
     let view = b.primary.job_view(crate::bench::at(0), id).unwrap();
     assert_eq!(view.counts.waiting, 10_000_000);

@@ -2,6 +2,7 @@
 
 use crate::disk::Disk;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use wasmhost_core::record::StoredResult;
 use wasmhost_proto::api::JobState;
 use wasmhost_proto::wire::{AssignRun, AttemptOutcome};
@@ -66,7 +67,7 @@ pub(crate) struct Witness {
     /// Where each lease was started.
     started: BTreeMap<(TaskId, Lease), (WorkerId, u64)>,
     /// Outcome batches as sent, by worker process.
-    pub(crate) batches: BTreeMap<(WorkerId, u64, u64), Vec<AttemptOutcome>>,
+    pub(crate) batches: BTreeMap<(WorkerId, u64, u64), Arc<Vec<AttemptOutcome>>>,
     /// The last acknowledged batch by worker process: what was acknowledged once
     /// may be taken back by a retry.
     acked_batch: BTreeMap<(WorkerId, u64), u64>,
@@ -104,7 +105,7 @@ impl Witness {
             "{} runs before it is durable",
             run.job
         );
-        for offset in 0..run.items.len() as u32 {
+        for offset in 0..run.count() {
             let index = run.first + offset;
             let task = TaskId {
                 job: run.job,
@@ -149,7 +150,7 @@ impl Witness {
         let first = std::mem::replace(last, up_to.max(*last)) + 1;
         let batches = self.batches.range((worker, process, first)..);
         let batches = batches.take_while(|(key, _)| **key <= (worker, process, up_to));
-        for item in batches.flat_map(|(_, items)| items) {
+        for item in batches.flat_map(|(_, items)| items.iter()) {
             let Lease { term, attempt } = item.lease;
             let known = disk.outcomes.contains_key(&item.task)
                 || disk.attempts.contains_key(&(item.task, attempt, term))

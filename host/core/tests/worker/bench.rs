@@ -7,7 +7,7 @@ use wasmhost_proto::module::ModuleKind;
 use wasmhost_proto::outcome::{Failure, FailureKind, Usage};
 use wasmhost_proto::status::Status;
 use wasmhost_proto::wire::{
-    AssignRun, AttemptLimits, AttemptOutcome, End, NodeSpec, Register, ResultData, RunItem,
+    AssignRun, AttemptLimits, AttemptOutcome, End, NodeSpec, Register, ResultData, RunItems,
     ToPrimary, ToWorker, WorkRequest,
 };
 use wasmhost_proto::{Digest, JobId, Lease, TaskId, Timestamp, WorkerId};
@@ -137,7 +137,11 @@ impl Bench {
     }
 
     pub(crate) fn assign(&mut self, first: u32, count: u32) {
-        let items = (0..count).map(|n| RunItem::Number(i64::from(n))).collect();
+        let items = RunItems::Range {
+            start: 0,
+            step: 1,
+            count,
+        };
         let run = AssignRun {
             job: JobId(1),
             node: 0,
@@ -168,7 +172,7 @@ impl Bench {
         let mut batches = vec![];
         self.sent.retain(|message| match message {
             ToPrimary::Outcomes { batch, items } => {
-                batches.push((*batch, items.clone()));
+                batches.push((*batch, items.to_vec()));
                 false
             }
             _ => true,

@@ -15,9 +15,7 @@ use wasmhost_link::{FrameReceiver, FrameSender, LinkError, LinkHandle, Listener,
 use wasmhost_proto::input::BlobRef;
 use wasmhost_proto::limits::{MAX_BATCH, PRIMARY_SHUTDOWN_MS, SESSION_OUTBOX};
 use wasmhost_proto::outcome::{Failure, FailureKind};
-use wasmhost_proto::wire::{
-    AssignRun, End, PrimaryFrame, ResultData, ToPrimary, ToWorker, WorkerFrame,
-};
+use wasmhost_proto::wire::{End, PrimaryFrame, ResultData, ToPrimary, ToWorker, WorkerFrame};
 use wasmhost_store::{BlobError, Blobs};
 
 /// The way out to one worker. Dropped, the connection closes once what is
@@ -164,7 +162,8 @@ async fn read(
 /// The ends in a message that name a blob, and the blob.
 fn results(message: &mut ToPrimary) -> impl Iterator<Item = (BlobRef, &mut End)> {
     let outcomes = match message {
-        ToPrimary::Outcomes { items, .. } => items.as_mut_slice(),
+        // Just read, and nobody else's.
+        ToPrimary::Outcomes { items, .. } => Arc::make_mut(items).as_mut_slice(),
         _ => &mut [],
     };
     outcomes
@@ -233,16 +232,8 @@ fn halves(mut messages: Vec<ToWorker>) -> Option<(Vec<ToWorker>, Vec<ToWorker>)>
     };
     let second = match runs.as_mut_slice() {
         [] => return None,
-        [run] if run.items.len() < 2 => return None,
-        [run] => {
-            let items = run.items.split_off(run.items.len() / 2);
-            let first = run.first + run.items.len() as u32;
-            vec![AssignRun {
-                first,
-                items,
-                ..*run
-            }]
-        }
+        [run] if run.count() < 2 => return None,
+        [run] => vec![run.split_off(run.count() / 2)],
         _ => runs.split_off(runs.len() / 2),
     };
     Some((vec![ToWorker::Assign(runs)], vec![ToWorker::Assign(second)]))
@@ -251,8 +242,13 @@ fn halves(mut messages: Vec<ToWorker>) -> Option<(Vec<ToWorker>, Vec<ToWorker>)>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wasmhost_proto::wire::RunItem;
+    use wasmhost_proto::input::Item;
+    use wasmhost_proto::wire::{AssignRun, RunItems};
     use wasmhost_proto::{JobId, Lease};
+
+    fn item(n: u32) -> Item {
+        Item::Json(n.to_string())
+    }
 
     fn assign(runs: &[(u32, u32)]) -> Vec<ToWorker> {
         let run = |&(first, len): &(u32, u32)| AssignRun {
@@ -263,9 +259,7 @@ mod tests {
                 attempt: 1,
             },
             first,
-            items: (first..first + len)
-                .map(|n| RunItem::Number(n.into()))
-                .collect(),
+            items: RunItems::Items((first..first + len).map(item).collect()),
         };
         vec![ToWorker::Assign(runs.iter().map(run).collect())]
     }

@@ -6,6 +6,7 @@ use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::sync::Arc;
 use wasmhost_core::primary::{Refusal, Reply};
 use wasmhost_core::record::{StoredResult, TokenRecord, Write};
 use wasmhost_link::{FrameReceiver, FrameSender, Identity, JoinToken, Uplink, WorkerLink};
@@ -190,7 +191,7 @@ impl Worker {
                         let mut items = Vec::new();
                         for order in runs {
                             let spec = &self.specs[&(order.job, order.node)];
-                            for index in order.first..order.first + order.items.len() as u32 {
+                            for index in order.first..order.first + order.count() {
                                 items.push(AttemptOutcome {
                                     task: TaskId {
                                         job: order.job,
@@ -208,7 +209,7 @@ impl Worker {
                         }
                         done += items.len() as u32;
                         self.batch += 1;
-                        let batch = self.batch;
+                        let (batch, items) = (self.batch, Arc::new(items));
                         self.say(vec![ToPrimary::Outcomes { batch, items }]).await;
                     }
                     _ => {}
