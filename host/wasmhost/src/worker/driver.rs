@@ -68,6 +68,8 @@ impl Clock {
 pub(super) struct Driver {
     core: Worker,
     clock: Clock,
+    /// Of all that is at hand: reading clocks costs as much as handling an event.
+    now: Now,
     outbox: Option<Outbox>,
     uplinks: watch::Sender<Option<Uplink>>,
     modules: Modules,
@@ -87,6 +89,7 @@ impl Driver {
     ) -> Driver {
         Driver {
             core,
+            now: clock.now(),
             clock,
             outbox: None,
             uplinks,
@@ -112,17 +115,27 @@ impl Driver {
         while !self.exit {
             let wake = self.core.next_timeout().map(|at| self.clock.instant(at));
             tokio::select! {
-                Some(cause) = causes.recv() => self.apply(cause),
+                Some(cause) = causes.recv() => {
+                    self.now = self.clock.now();
+                    self.apply(cause);
+                }
                 event = pool.recv() => match event {
-                    Some(event) => self.pool(event),
+                    Some(event) => {
+                        self.now = self.clock.now();
+                        self.pool(event);
+                    }
                     None => {
                         result = Err(anyhow::anyhow!("the executor processes are gone"));
                         break;
                     }
                 },
-                () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => self.handle(Event::Timeout),
+                () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {
+                    self.now = self.clock.now();
+                    self.handle(Event::Timeout);
+                }
                 () = &mut shutdown, if last_moment.is_none() => {
                     tracing::info!("leaving: no new work, {} ms for what runs", self.grace_ms);
+                    self.now = self.clock.now();
                     last_moment = Some(Instant::now() + 2 * Duration::from_millis(self.grace_ms) + EXIT_MARGIN);
                     self.handle(Event::Shutdown { grace_ms: self.grace_ms });
                 }
@@ -244,7 +257,7 @@ impl Driver {
     }
 
     fn handle(&mut self, event: Event) {
-        self.core.handle(self.clock.now(), event);
+        self.core.handle(self.now, event);
     }
 
     fn carry_out_all(&mut self) {
