@@ -6,6 +6,7 @@
 //! threads or async: they are arguments and effects.
 
 pub mod clock;
+mod counts;
 mod log;
 pub mod primary;
 pub mod record;

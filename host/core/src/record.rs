@@ -4,6 +4,7 @@
 //! from wire and view types on purpose: those change with versions, these with
 //! migrations.
 
+pub use crate::counts::NodeCounts;
 use serde::{Deserialize, Serialize};
 use wasmhost_proto::api::{Counts, JobState, TokenKind};
 use wasmhost_proto::input::BlobRef;
@@ -61,7 +62,7 @@ pub struct JobRecord {
     /// Recorded ends over all nodes: succeeded, failed, cancelled and total are exact.
     pub counts: Counts,
     /// The same by node.
-    pub node_counts: Vec<Counts>,
+    pub node_counts: NodeCounts,
     /// Why it fails.
     pub failure: Option<JobFailureRecord>,
     /// Somebody asked for its end.

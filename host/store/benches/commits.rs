@@ -131,7 +131,7 @@ fn job(id: u64, total: u32, succeeded: u64) -> JobRecord {
         started: Some(Timestamp(NOW)),
         ended: over.then_some(Timestamp(NOW)),
         counts,
-        node_counts: vec![counts],
+        node_counts: vec![counts].into(),
         failure: None,
         cancelled: false,
         gathered: vec![],

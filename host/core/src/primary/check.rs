@@ -49,7 +49,7 @@ impl Primary {
                 job.leased
             );
             let mut sum = 0;
-            for (n, (node, counts)) in job.nodes.iter().zip(&record.node_counts).enumerate() {
+            for (n, (node, counts)) in job.nodes.iter().zip(record.node_counts.iter()).enumerate() {
                 let here = node.unleased() + u64::from(node.leased) + ended(counts);
                 ensure!(
                     here == counts.total,
@@ -75,6 +75,7 @@ impl Primary {
                 let over = ended(&record.counts) == total;
                 ensure!(over && record.ended.is_some(), "{id} ended with open tasks");
             }
+            ensure!(job.counts_ready(), "{id} lost count of what is ready");
             let in_queue = self.queue.ready_of(*id);
             ensure!(
                 in_queue == job.ready(),
@@ -155,11 +156,10 @@ impl Primary {
                     "'{name}' is prepared without a session"
                 );
             }
-            let hungry = worker.takes_work() && worker.request.want > 0;
-            let listed = self.hungry.contains(id);
+            let listed = self.lists.of(id);
             ensure!(
-                hungry == listed,
-                "'{name}' wants {} and is listed {listed}",
+                worker.lists() == listed,
+                "'{name}' wants {} and is listed {listed:?}",
                 worker.request.want
             );
         }

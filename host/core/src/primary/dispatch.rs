@@ -3,6 +3,7 @@
 
 use super::Primary;
 use super::workers::{TakeBack, Worker};
+use std::collections::BTreeSet;
 use wasmhost_proto::input::{Array, Input, Item};
 use wasmhost_proto::limits::{ASSIGN_BYTES, FAIR_RUN, MAX_LEASES_PER_WORKER};
 use wasmhost_proto::plan::{JobPlan, NodeInput};
@@ -27,16 +28,25 @@ impl Primary {
     /// Free slots are served first, in proportion when there is not enough for
     /// all; then queues are filled, no worker's with more than its share.
     pub(super) fn dispatch(&mut self) {
-        if self.queue.ready() > 0 && !self.hungry.is_empty() {
-            let hungry: Vec<WorkerId> = self.hungry.iter().copied().collect();
-            self.share(&hungry, |w| w.request.free_slots.min(w.room()), u64::MAX);
-            if self.queue.ready() > 0 {
-                let takers = self.workers.values().filter(|w| w.takes_work()).count();
-                let fair = self.queue.ready().div_ceil(takers.max(1) as u64);
-                self.share(&hungry, Worker::room, fair);
-            }
+        // No more workers are looked at than there are tasks.
+        let some = |list: &BTreeSet<WorkerId>, ready: u64| -> Vec<WorkerId> {
+            let most = usize::try_from(ready).unwrap_or(usize::MAX);
+            list.iter().take(most).copied().collect()
+        };
+        if self.queue.ready() > 0 {
+            let free = some(&self.lists.free, self.queue.ready());
+            self.share(&free, |w| w.request.free_slots.min(w.room()), u64::MAX);
         }
-        if self.queue.ready() == 0 && self.leases.len() as u64 > self.running_tasks {
+        if self.queue.ready() > 0 {
+            let fair = self.queue.ready();
+            let fair = fair.div_ceil(self.lists.takers.len().max(1) as u64);
+            let hungry = some(&self.lists.hungry, self.queue.ready());
+            self.share(&hungry, Worker::room, fair);
+        }
+        // Whatever else has changed their leases says so here.
+        let changed: Vec<WorkerId> = self.workers_changed.iter().copied().collect();
+        changed.into_iter().for_each(|id| self.refresh_lists(id));
+        if self.queue.ready() == 0 && !self.lists.laden.is_empty() {
             self.rebalance();
         }
     }
@@ -81,19 +91,20 @@ impl Primary {
         if !runs.is_empty() {
             self.send(worker, ToWorker::Assign(runs));
         }
-        self.refresh_hunger(worker);
+        self.refresh_lists(worker);
     }
 
     /// Leases the job's next consecutive tasks. With the run's size on the wire, roughly.
     fn take_run(&mut self, worker: WorkerId, id: JobId, most: u32) -> Option<(AssignRun, usize)> {
         let job = self.jobs.get_mut(&id)?;
-        let at = job.nodes.iter().position(|n| n.ready() > 0)?;
+        let at = usize::from(*job.open.first()?);
         let array = &job.plan.nodes[at].array;
         let node = &mut job.nodes[at];
         let (most, mut bytes) = fitting(array, node.waiting.first()?, most);
         let (indexes, attempt) = node.take_run(most)?;
         let items = run_items(array, &indexes);
         bytes += 64;
+        job.note_ready(at as NodeIndex);
         let ready = job.ready();
         let lease = Lease {
             term: self.term,
@@ -149,9 +160,9 @@ impl Primary {
     fn rebalance(&mut self) {
         let idle = |id: &&WorkerId| {
             let worker = self.workers.get(id);
-            worker.is_some_and(|w| w.request.free_slots > 0 && w.excess() == 0)
+            worker.is_some_and(|w| w.excess() == 0)
         };
-        let Some(idle) = self.hungry.iter().find(idle).copied() else {
+        let Some(idle) = self.lists.free.iter().find(idle).copied() else {
             return;
         };
         let under_way = |w: &Worker| w.take_back == TakeBack::Asked;
@@ -159,10 +170,9 @@ impl Primary {
             return;
         }
         let willing = |w: &Worker| w.registered().is_some() && w.take_back == TakeBack::Idle;
-        let full = self
-            .workers
-            .iter()
-            .filter(|(id, w)| **id != idle && willing(w));
+        let laden = self.lists.laden.iter().filter(|id| **id != idle);
+        let full = laden.filter_map(|id| Some((id, self.workers.get(id)?)));
+        let full = full.filter(|(_, w)| willing(w));
         let Some((id, excess)) = full.map(|(id, w)| (*id, w.excess())).max_by_key(|f| f.1) else {
             return;
         };

@@ -5,8 +5,8 @@ use super::persist::After;
 use super::timers::Timer;
 use super::{Effect, Primary, Refusal, Reply, RequestId};
 use crate::clock::{Mono, Now};
-use crate::record::{JobRecord, RecoveredJob, Write};
-use std::collections::BTreeSet;
+use crate::record::{JobRecord, NodeCounts, RecoveredJob, Write};
+use std::collections::{BTreeMap, BTreeSet};
 use wasmhost_proto::api::{Counts, JobState};
 use wasmhost_proto::limits::MAX_LIVE_JOBS;
 use wasmhost_proto::outcome::{Failure, FailureKind};
@@ -22,6 +22,13 @@ pub(super) struct Job {
     /// What the store holds; none until the job is durable.
     pub(super) durable: Option<JobRecord>,
     pub(super) nodes: Vec<Node>,
+    /// The nodes that wait for each, once for each time that they name it.
+    successors: BTreeMap<NodeIndex, Vec<NodeIndex>>,
+    /// Nodes that could hand out tasks, and how many in all.
+    pub(super) open: BTreeSet<NodeIndex>,
+    open_tasks: u64,
+    /// Nodes that have ended since the record was last written.
+    pub(super) newly_over: Vec<NodeIndex>,
     pub(super) leased: u32,
     /// Waits for workers that may still run its tasks from before a restart.
     pub(super) held: bool,
@@ -41,11 +48,22 @@ impl Job {
         };
         record.node_counts = nodes.iter().map(|n| counts(n.waiting.len())).collect();
         record.counts = counts(nodes.iter().map(|n| n.waiting.len()).sum());
+        let mut successors: BTreeMap<NodeIndex, Vec<NodeIndex>> = BTreeMap::new();
+        for (n, node) in plan.nodes.iter().enumerate() {
+            for before in &node.after {
+                let after = successors.entry(*before).or_default();
+                after.push(n as NodeIndex);
+            }
+        }
         Job {
             plan,
             record,
             durable: None,
             nodes,
+            successors,
+            open: BTreeSet::new(),
+            open_tasks: 0,
+            newly_over: Vec::new(),
             leased: 0,
             held: false,
             told: BTreeSet::new(),
@@ -87,7 +105,52 @@ impl Job {
 
     pub(super) fn count(&mut self, node: NodeIndex, change: impl Fn(&mut Counts)) {
         change(&mut self.record.counts);
-        change(&mut self.record.node_counts[usize::from(node)]);
+        if let Some(counts) = self.record.node_counts.get_mut(usize::from(node)) {
+            change(counts);
+            if ended(counts) == counts.total {
+                self.newly_over.push(node);
+            }
+        }
+    }
+
+    /// The node's waiting tasks or its state have changed.
+    pub(super) fn note_ready(&mut self, index: NodeIndex) {
+        let node = &mut self.nodes[usize::from(index)];
+        let ready = node.ready();
+        let before = std::mem::replace(&mut node.counted, ready);
+        self.open_tasks = self.open_tasks - before + ready;
+        match ready {
+            0 => self.open.remove(&index),
+            _ => self.open.insert(index),
+        };
+    }
+
+    /// Whether what is ready is counted as it is.
+    pub(super) fn counts_ready(&self) -> bool {
+        let open = self.nodes.iter().filter(|node| node.ready() > 0).count();
+        open == self.open.len()
+            && self.nodes.iter().all(|node| node.counted == node.ready())
+            && self.open_tasks == self.nodes.iter().map(Node::ready).sum::<u64>()
+    }
+
+    /// Lets a node go that waits for no other. Whether its input is to be gathered.
+    fn unblock(&mut self, index: NodeIndex) -> Option<NodeIndex> {
+        let (Some(durable), Some(plan)) = (&self.durable, self.plan.nodes.get(usize::from(index)))
+        else {
+            return None;
+        };
+        let node = &mut self.nodes[usize::from(index)];
+        let blocked = node.state == NodeState::Blocked;
+        let mut gather = None;
+        node.state = match plan.input {
+            NodeInput::Gather(from) if durable.gathered.iter().all(|(n, _)| *n != index) => {
+                gather = blocked.then_some(from);
+                NodeState::Gathering
+            }
+            _ => NodeState::Ready,
+        };
+        self.note_ready(index);
+        gather
     }
 
     pub(super) fn is_stopping(&self) -> bool {
@@ -99,7 +162,7 @@ impl Job {
         if self.held || self.is_stopping() || self.durable.is_none() {
             return 0;
         }
-        self.nodes.iter().map(Node::ready).sum()
+        self.open_tasks
     }
 
     /// A task of it has begun. Whether that was the first.
@@ -145,7 +208,7 @@ impl Primary {
             started: None,
             ended: None,
             counts: Counts::default(),
-            node_counts: Vec::new(),
+            node_counts: NodeCounts::default(),
             failure: None,
             cancelled: false,
             gathered: Vec::new(),
@@ -203,35 +266,55 @@ impl Primary {
         }
     }
 
-    /// Lets nodes go whose predecessors' ends are durable.
+    /// Lets nodes go whose predecessors' ends are durable, looking at all of them.
     pub(super) fn advance(&mut self, id: JobId) {
         let Some(job) = self.jobs.get_mut(&id).filter(|job| !job.is_stopping()) else {
             return;
         };
         self.touched.insert(id);
         let Some(durable) = &job.durable else { return };
-        let over = |node: &NodeIndex| {
-            let counts = durable.node_counts.get(usize::from(*node));
-            counts.is_some_and(|c| ended(c) == c.total)
+        let open = |node: &&NodeIndex| {
+            let counts = durable.node_counts.get(usize::from(**node));
+            counts.is_none_or(|c| ended(c) < c.total)
         };
-        for (n, (node, plan)) in job.nodes.iter_mut().zip(&job.plan.nodes).enumerate() {
-            let index = n as NodeIndex;
-            if node.state == NodeState::Ready || !plan.after.iter().all(over) {
-                continue;
-            }
-            node.state = match plan.input {
-                NodeInput::Gather(from) if durable.gathered.iter().all(|(n, _)| *n != index) => {
-                    if node.state == NodeState::Blocked {
-                        self.effects.push_back(Effect::Gather {
-                            job: id,
-                            node: index,
-                            from,
-                        });
-                    }
-                    NodeState::Gathering
+        for (node, plan) in job.nodes.iter_mut().zip(&job.plan.nodes) {
+            node.blockers = plan.after.iter().filter(open).count() as u32;
+        }
+        let free = |node: &Node| node.blockers == 0 && node.state != NodeState::Ready;
+        let free: Vec<NodeIndex> = (0..job.nodes.len() as NodeIndex)
+            .filter(|n| free(&job.nodes[usize::from(*n)]))
+            .collect();
+        self.unblock(id, free);
+    }
+
+    /// The same when only these nodes' ends have become durable.
+    pub(super) fn advance_after(&mut self, id: JobId, over: &[NodeIndex]) {
+        let Some(job) = self.jobs.get_mut(&id).filter(|job| !job.is_stopping()) else {
+            return;
+        };
+        self.touched.insert(id);
+        let mut free = Vec::new();
+        for after in over.iter().filter_map(|node| job.successors.get(node)) {
+            for index in after {
+                let node = &mut job.nodes[usize::from(*index)];
+                node.blockers = node.blockers.saturating_sub(1);
+                if node.blockers == 0 && node.state == NodeState::Blocked {
+                    free.push(*index);
                 }
-                _ => NodeState::Ready,
-            };
+            }
+        }
+        self.unblock(id, free);
+    }
+
+    fn unblock(&mut self, id: JobId, nodes: Vec<NodeIndex>) {
+        let Some(job) = self.jobs.get_mut(&id) else {
+            return;
+        };
+        for node in nodes {
+            if let Some(from) = job.unblock(node) {
+                let job = id;
+                self.effects.push_back(Effect::Gather { job, node, from });
+            }
         }
     }
 

@@ -174,6 +174,7 @@ impl Primary {
                 self.persist.job(task.job);
             } else {
                 job.nodes[usize::from(task.node)].waiting.insert(task.index);
+                job.note_ready(task.node);
             }
         }
     }

@@ -51,7 +51,7 @@ impl Primary {
         }
         if worker.registered().is_some() && silent_ms >= worker.suspect_after_ms() {
             worker.suspect = true;
-            self.hungry.remove(&id);
+            self.refresh_lists(id);
             self.workers_changed.insert(id);
         }
         self.stop_overruns(now, id);

@@ -78,8 +78,8 @@ pub struct Primary {
     queue: queue::Queue,
     workers: BTreeMap<WorkerId, workers::Worker>,
     sessions: BTreeMap<SessionId, WorkerId>,
-    /// Workers that could be given work.
-    hungry: BTreeSet<WorkerId>,
+    /// Workers by what could be done with them.
+    lists: workers::Lists,
     /// Workers from before a restart that have not come back.
     awaited: BTreeSet<WorkerId>,
     timers: Timers,
@@ -121,7 +121,7 @@ impl Primary {
             awaited: awaited.collect(),
             workers: BTreeMap::new(),
             sessions: BTreeMap::new(),
-            hungry: BTreeSet::new(),
+            lists: workers::Lists::default(),
             timers: Timers::default(),
             persist: persist::Persist::default(),
             open_tasks: 0,

@@ -34,6 +34,10 @@ pub(super) struct Backoff {
 #[derive(Clone, Debug)]
 pub(super) struct Node {
     pub(super) state: NodeState,
+    /// Nodes before it whose end is not durable.
+    pub(super) blockers: u32,
+    /// What its job counts as ready of it.
+    pub(super) counted: u64,
     pub(super) waiting: Ranges,
     pub(super) backing_off: BTreeMap<u32, Backoff>,
     /// Failed attempts of tasks that have not ended.
@@ -46,6 +50,8 @@ impl Node {
     pub(super) fn new(count: u32) -> Node {
         Node {
             state: NodeState::Blocked,
+            blockers: 0,
+            counted: 0,
             waiting: Ranges::below(count),
             backing_off: BTreeMap::new(),
             failed: BTreeMap::new(),

@@ -122,6 +122,7 @@ impl Primary {
         let nth = *spent;
         if nth == 1 && class == RetryClass::Infrastructure {
             node.waiting.insert(task.index);
+            job.note_ready(task.node);
             return true;
         }
         let wait = backoff_ms(&mut self.rng, nth, policy.backoff_ms, policy.max_backoff_ms);
@@ -167,6 +168,7 @@ impl Primary {
             let node = &mut job.nodes[usize::from(task.node)];
             if node.backing_off.remove(&task.index).is_some() {
                 node.waiting.insert(task.index);
+                job.note_ready(task.node);
                 self.touched.insert(task.job);
             }
         }

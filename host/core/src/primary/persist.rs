@@ -5,7 +5,7 @@ use super::{Effect, Primary, Refusal, Reply, RequestId};
 use crate::record::{JobRecord, Write};
 use std::collections::{BTreeSet, VecDeque};
 use wasmhost_proto::wire::ToWorker;
-use wasmhost_proto::{JobId, TaskId, WorkerId};
+use wasmhost_proto::{JobId, NodeIndex, TaskId, WorkerId};
 
 /// What waits for durability.
 #[derive(Clone, Debug)]
@@ -21,8 +21,10 @@ pub(super) enum After {
 #[derive(Clone, Debug)]
 struct Pending {
     seq: u64,
-    jobs: Vec<JobRecord>,
-    ended: Vec<TaskId>,
+    /// Records of jobs, and the nodes whose last task ends with them.
+    jobs: Vec<(JobRecord, Vec<NodeIndex>)>,
+    /// Tasks whose end is in it, as runs.
+    ended: Vec<(TaskId, u32)>,
     after: Vec<After>,
 }
 
@@ -53,8 +55,32 @@ impl Persist {
 
     /// Whether the task's recorded end is still on its way to the store.
     pub(super) fn is_ending(&self, task: TaskId) -> bool {
-        self.pending.iter().any(|p| p.ended.contains(&task))
+        let is = |(first, count): &(TaskId, u32)| {
+            (first.job, first.node) == (task.job, task.node)
+                && task.index.wrapping_sub(first.index) < *count
+        };
+        self.pending.iter().any(|p| p.ended.iter().any(is))
     }
+}
+
+/// The tasks whose end is among these writes, consecutive ones together.
+fn ended_in(writes: &[Write]) -> Vec<(TaskId, u32)> {
+    let mut runs: Vec<(TaskId, u32)> = Vec::new();
+    for write in writes {
+        let Write::Outcome(task, _) = write else {
+            continue;
+        };
+        match runs.last_mut() {
+            Some((first, count))
+                if (first.job, first.node) == (task.job, task.node)
+                    && first.index.checked_add(*count) == Some(task.index) =>
+            {
+                *count += 1;
+            }
+            _ => runs.push((*task, 1)),
+        }
+    }
+    runs
 }
 
 impl Primary {
@@ -63,10 +89,12 @@ impl Primary {
         let mut writes = std::mem::take(&mut self.persist.writes);
         let after = std::mem::take(&mut self.persist.after);
         let dirty = std::mem::take(&mut self.persist.dirty);
-        let jobs: Vec<JobRecord> = dirty
-            .iter()
-            .filter_map(|id| Some(self.jobs.get(id)?.record.clone()))
-            .collect();
+        let mut jobs = Vec::with_capacity(dirty.len());
+        for id in dirty {
+            if let Some(job) = self.jobs.get_mut(&id) {
+                jobs.push((job.record.clone(), std::mem::take(&mut job.newly_over)));
+            }
+        }
         if writes.is_empty() && jobs.is_empty() {
             match self.persist.pending.back_mut() {
                 Some(last) => last.after.extend(after),
@@ -74,12 +102,9 @@ impl Primary {
             }
             return;
         }
-        let ended = writes.iter().filter_map(|write| match write {
-            Write::Outcome(task, _) => Some(*task),
-            _ => None,
-        });
-        let ended = ended.collect();
-        writes.extend(jobs.iter().cloned().map(|job| Write::Job(Box::new(job))));
+        let ended = ended_in(&writes);
+        let records = jobs.iter().map(|(record, _)| record.clone());
+        writes.extend(records.map(|record| Write::Job(Box::new(record))));
         self.persist.seq += 1;
         let seq = self.persist.seq;
         self.persist.pending.push_back(Pending {
@@ -98,16 +123,20 @@ impl Primary {
                 return;
             };
             batch.after.into_iter().for_each(|a| self.promise(a));
-            for record in batch.jobs {
+            for (record, over) in batch.jobs {
                 let id = record.id;
                 let Some(job) = self.jobs.get_mut(&id) else {
                     continue;
                 };
                 let ended = record.state.is_final();
-                job.durable = Some(record);
+                let gathered = record.gathered.len();
+                let before = job.durable.replace(record);
+                let ordinary = before.is_some_and(|before| before.gathered.len() == gathered);
                 self.jobs_changed.insert(id);
                 if ended {
                     self.evict(id);
+                } else if ordinary {
+                    self.advance_after(id, &over);
                 } else {
                     self.advance(id);
                 }

@@ -93,6 +93,7 @@ impl Primary {
         if !fresh || node.ready() == 0 || !node.waiting.remove(task.index) {
             return false;
         }
+        job.note_ready(task.node);
         self.touched.insert(task.job);
         self.lease(task, worker, lease);
         true

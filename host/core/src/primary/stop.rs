@@ -78,6 +78,7 @@ impl Primary {
                 self.timers.clear(backoff.due, Timer::Retry(task));
             }
             node.waiting = Default::default();
+            job.note_ready(index);
             // One record each would be millions: the counts say it.
             job.count(index, |c| c.cancelled += dropped);
             self.open_tasks -= dropped;

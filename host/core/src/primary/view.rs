@@ -67,7 +67,7 @@ pub fn job(record: &JobRecord, plan: &JobPlan) -> JobView {
         running: 0,
         ..*counts
     };
-    let nodes = plan.nodes.iter().zip(&record.node_counts);
+    let nodes = plan.nodes.iter().zip(record.node_counts.iter());
     let nodes = nodes.map(|(node, counts)| NodeView {
         name: node.name.clone(),
         module: node.module,

@@ -63,6 +63,41 @@ pub(super) struct Worker {
     pub(super) watched: Option<Mono>,
 }
 
+/// Workers by what could be done with them, so that nothing looks at all workers.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Lists {
+    /// Those that may be given work.
+    pub(super) takers: BTreeSet<WorkerId>,
+    /// Those of them that want more.
+    pub(super) hungry: BTreeSet<WorkerId>,
+    /// Those of them that could start more at once.
+    pub(super) free: BTreeSet<WorkerId>,
+    /// Those that have more than they could start.
+    pub(super) laden: BTreeSet<WorkerId>,
+}
+
+impl Lists {
+    fn put(&mut self, id: WorkerId, lists: [bool; 4]) {
+        let all = [
+            &mut self.takers,
+            &mut self.hungry,
+            &mut self.free,
+            &mut self.laden,
+        ];
+        for (list, listed) in all.into_iter().zip(lists) {
+            match listed {
+                true => list.insert(id),
+                false => list.remove(&id),
+            };
+        }
+    }
+
+    /// The lists that a worker is in.
+    pub(super) fn of(&self, id: &WorkerId) -> [bool; 4] {
+        [&self.takers, &self.hungry, &self.free, &self.laden].map(|list| list.contains(id))
+    }
+}
+
 const NO_REQUEST: WorkRequest = WorkRequest {
     want: 0,
     free_slots: 0,
@@ -111,6 +146,14 @@ impl Worker {
     /// Leases that it could not start even if all its slots were free.
     pub(super) fn excess(&self) -> u32 {
         (self.leases.len() as u32).saturating_sub(self.slots.max(self.running))
+    }
+
+    /// Which lists it is in: takers, hungry, free, laden.
+    pub(super) fn lists(&self) -> [bool; 4] {
+        let takes = self.takes_work();
+        let hungry = takes && self.request.want > 0;
+        let laden = self.registered().is_some() && self.excess() > 0;
+        [takes, hungry, hungry && self.request.free_slots > 0, laden]
     }
 
     pub(super) fn suspect_after_ms(&self) -> u64 {
@@ -170,7 +213,7 @@ impl Primary {
         };
         worker.end_session();
         // Its leases hold until it was silent for long enough.
-        self.hungry.remove(&id);
+        self.refresh_lists(id);
         self.workers_changed.insert(id);
         self.watch(now, id);
     }
@@ -180,7 +223,7 @@ impl Primary {
             if let Some(worker) = self.workers.get_mut(&id) {
                 worker.end_session();
             }
-            self.hungry.remove(&id);
+            self.refresh_lists(id);
             self.workers_changed.insert(id);
         }
         let reason = reason.into();
@@ -255,17 +298,13 @@ impl Primary {
             ToPrimary::Bye => self.bye(now, id),
             ToPrimary::Register(_) => {}
         }
-        self.refresh_hunger(id);
+        self.refresh_lists(id);
     }
 
-    /// Keeps the set of workers that could be given work.
-    pub(super) fn refresh_hunger(&mut self, id: WorkerId) {
-        let hungry = |w: &Worker| w.takes_work() && w.request.want > 0;
-        if self.workers.get(&id).is_some_and(hungry) {
-            self.hungry.insert(id);
-        } else {
-            self.hungry.remove(&id);
-        }
+    /// Puts the worker into its lists.
+    pub(super) fn refresh_lists(&mut self, id: WorkerId) {
+        let lists = self.workers.get(&id).map(Worker::lists);
+        self.lists.put(id, lists.unwrap_or_default());
     }
 
     fn register(&mut self, now: Now, session: SessionId, id: WorkerId, register: Register) {
@@ -304,6 +343,7 @@ impl Primary {
             self.send(id, ToWorker::Drain { on: true });
         }
         self.reconcile(now, id, same_process, register.held);
+        self.refresh_lists(id);
         if self.awaited.remove(&id) && self.awaited.is_empty() {
             self.end_recovery();
         }
@@ -346,7 +386,7 @@ impl Primary {
         if on && unstarted > 0 {
             self.send(id, ToWorker::TakeBack { max: unstarted });
         }
-        self.refresh_hunger(id);
+        self.refresh_lists(id);
         self.workers_changed.insert(id);
         self.persist
             .after(After::Reply(request, Ok(Reply::Worker(id))));

@@ -106,7 +106,7 @@ pub fn job(id: u64, state: JobState) -> JobRecord {
             succeeded: 4,
             ..Counts::default()
         },
-        node_counts: vec![Counts::default(); 5],
+        node_counts: vec![Counts::default(); 5].into(),
         failure: Some(JobFailureRecord {
             task: Some(task(id, 1, 7)),
             failure: failure(FailureKind::Trap),

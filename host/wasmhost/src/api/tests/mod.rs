@@ -192,7 +192,7 @@ impl Fixture {
             started: Some(Timestamp(2_000)),
             ended: Some(Timestamp(3_000)),
             counts,
-            node_counts: vec![counts],
+            node_counts: vec![counts].into(),
             failure,
             cancelled: false,
             gathered: Vec::new(),
