@@ -28,7 +28,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "wasmhost-bench",
         &[
+            "task-kernel",
+            "task-mandelbrot",
             "wasmhost-core",
+            "wasmhost-guest",
             "wasmhost-jobc",
             "wasmhost-link",
             "wasmhost-paths",

@@ -2,8 +2,11 @@
 //! what the machine itself allows in the same run. Owns the list of scenarios and
 //! the order of runs; builds nothing (`cargo xtask bench` does) and gates nothing.
 
+mod bare;
 mod cluster;
 mod cold;
+mod compute;
+mod core;
 mod faults;
 mod http;
 mod idle;
@@ -16,6 +19,7 @@ mod process;
 mod queue;
 mod raw;
 mod report;
+mod sandbox;
 mod scenario;
 mod shipping;
 mod status;
@@ -77,7 +81,12 @@ impl Order {
 }
 
 fn main() -> ExitCode {
-    match Order::parse(std::env::args().skip(1)).and_then(|order| measure(&order)) {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let done = match bare::as_child(&words) {
+        Some(done) => done.map(|()| true),
+        None => Order::parse(words.into_iter()).and_then(|order| measure(&order)),
+    };
+    match done {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {

@@ -1,5 +1,6 @@
 //! The memory of sandboxes that are alive and asleep.
 
+use crate::bare::Slots;
 use crate::cluster::{Cluster, Options, push, submission, submit, until, warm_up};
 use crate::place::Place;
 use crate::process::{children, memory};
@@ -17,18 +18,19 @@ pub(crate) const GROUPS: &[Group] = &[Group {
         unit: "KiB",
         better: Better::Lower,
         target: Some(Target::Median(64.0)),
-        what: "1,000 sleeping tasks on one worker: what its executors grow by, for each",
+        what: "1,000 sleeping tasks on one worker: what its executors grow by, for each; limit: a live instance of bare wasmtime",
     }],
     runs: 5,
     set_up: |place| {
         let place = place.clone();
         let guest = place.guest("fixtures/odd")?;
-        Ok(Box::new(move || run(&place, &guest)))
+        let slots = Slots::new(&place, &place.guest("fixtures/noop")?)?;
+        Ok(Box::new(move || run(&place, &guest, &slots)))
     },
 }];
 
 /// A new worker each time: what a slot has once held stays resident.
-fn run(place: &Place, guest: &[u8]) -> Result<Vec<Sample>> {
+fn run(place: &Place, guest: &[u8], slots: &Slots) -> Result<Vec<Sample>> {
     let options = Options {
         workers: 1,
         slots: Some(SLEEPERS),
@@ -56,5 +58,7 @@ fn run(place: &Place, guest: &[u8]) -> Result<Vec<Sample>> {
     })
     .map_err(|e| anyhow!("{e:#}\n{}", cluster.explain()))?;
     let each = (resident()? - before) / f64::from(SLEEPERS);
-    Ok(vec![Sample::alone(each)])
+    drop(cluster);
+    let slot = slots.bytes(SLEEPERS)? / 1024.0;
+    Ok(vec![Sample::new(each, slot)])
 }

@@ -1,7 +1,10 @@
 //! The list of all scenarios, in the order of the table.
 
 use crate::scenario::Group;
-use crate::{cold, faults, idle, latency, memory, queue, shipping, status, throughput};
+use crate::{
+    cold, compute, core, faults, idle, latency, memory, queue, sandbox, shipping, status,
+    throughput,
+};
 
 /// Every group; a file of scenarios adds its own here.
 pub(crate) fn all() -> Vec<&'static Group> {
@@ -15,6 +18,9 @@ pub(crate) fn all() -> Vec<&'static Group> {
         faults::GROUPS,
         idle::GROUPS,
         memory::GROUPS,
+        sandbox::GROUPS,
+        compute::GROUPS,
+        core::GROUPS,
     ];
     files.into_iter().flatten().collect()
 }

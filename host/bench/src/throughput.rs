@@ -1,6 +1,7 @@
 //! Scenarios of throughput: tasks with a durable result per second, through a
 //! primary and one worker, from the request to the end that the client sees.
 
+use crate::bare::Loops;
 use crate::cluster::{Cluster, Options, finish, push, submission, submit, until, warm_up};
 use crate::http::Client;
 use crate::place::Place;
@@ -14,6 +15,8 @@ const TASKS: u32 = 100_000;
 /// Clients that submit single tasks at once, and tasks of each.
 const SUBMITTERS: u32 = 16;
 const SINGLES: u32 = 500;
+/// The bare loop's share of a run.
+const LOOP: Duration = Duration::from_millis(500);
 /// Between two looks at a job of some seconds.
 const PAUSE: Duration = Duration::from_millis(2);
 
@@ -27,7 +30,7 @@ pub(crate) const GROUPS: &[Group] = &[
             what: "100,000 no-op tasks as one array; limit: bare sandboxes on all cores",
         }],
         runs: 5,
-        set_up: |place| array(place, "fixtures/noop", String::new()),
+        set_up: |place| array(place, "fixtures/noop", String::new(), 8),
     },
     Group {
         figures: &[Figure {
@@ -41,7 +44,7 @@ pub(crate) const GROUPS: &[Group] = &[
         set_up: |place| {
             // With its quotes, the item and the colon it is about 1 KiB.
             let input = format!("input = \"${{item}}:{}\"\n", "x".repeat(1016));
-            array(place, "echo", input)
+            array(place, "echo", input, 1024)
         },
     },
     Group {
@@ -68,7 +71,9 @@ fn one_worker(place: &Place, guest: &str) -> Result<(Cluster, Client)> {
     Ok((cluster, client))
 }
 
-fn array(place: &Place, guest: &str, input: String) -> Result<Run> {
+/// Tasks of `guest`, whose input is about `bytes` long.
+fn array(place: &Place, guest: &str, input: String, bytes: usize) -> Result<Run> {
+    let mut loops = Loops::start(place, &place.guest(guest)?, bytes)?;
     let (cluster, mut client) = one_worker(place, guest)?;
     let definition = |count: u32| {
         format!("[task]\nmodule = \"guest\"\narray = {{ range = [0, {count}] }}\n{input}")
@@ -80,11 +85,12 @@ fn array(place: &Place, guest: &str, input: String) -> Result<Run> {
         let job = submit(&mut client, &body)?;
         finish(&mut client, &job, PAUSE).map_err(|e| anyhow!("{e:#}\n{}", cluster.explain()))?;
         let rate = f64::from(TASKS) / start.elapsed().as_secs_f64();
-        Ok(vec![Sample::alone(rate)])
+        Ok(vec![Sample::new(rate, loops.rate(LOOP)?)])
     }))
 }
 
 fn single(place: &Place) -> Result<Run> {
+    let mut loops = Loops::start(place, &place.guest("fixtures/noop")?, 8)?;
     let (cluster, mut client) = one_worker(place, "fixtures/noop")?;
     let definition = "[task]\nmodule = \"guest\"\n";
     warm_up(&mut client, definition)?;
@@ -111,6 +117,6 @@ fn single(place: &Place) -> Result<Run> {
         })
         .map_err(|e| anyhow!("{e:#}\n{}", cluster.explain()))?;
         let rate = f64::from(SUBMITTERS * SINGLES) / start.elapsed().as_secs_f64();
-        Ok(vec![Sample::alone(rate)])
+        Ok(vec![Sample::new(rate, loops.rate(LOOP)?)])
     }))
 }

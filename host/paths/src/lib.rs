@@ -14,7 +14,7 @@ pub mod plans;
 mod store;
 
 pub use core::{Graph, array, graph};
-pub use meter::Meter;
+pub use meter::{Meter, processor_time};
 
 use anyhow::Result;
 

@@ -1,0 +1,106 @@
+//! The imports of a bare guest: WASI as wasmtime has it, and the world `task`
+//! with functions that do nothing.
+
+use wasmtime::Result;
+use wasmtime::component::{HasSelf, Linker, ResourceTable};
+use wasmtime_wasi::p1::WasiP1Ctx;
+use wasmtime_wasi::p2::pipe::{MemoryInputPipe, MemoryOutputPipe};
+use wasmtime_wasi::{I32Exit, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView, p1, p2};
+
+wasmtime::component::bindgen!({
+    world: "task",
+    path: "../../proto/wit",
+});
+
+/// Room for what a command writes.
+const OUTPUT: usize = 1 << 20;
+
+/// The store of a task.
+#[derive(Default)]
+pub(super) struct TaskState {
+    wasi: WasiCtx,
+    table: ResourceTable,
+}
+
+impl WasiView for TaskState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
+    }
+}
+
+pub(super) fn link_task(linker: &mut Linker<TaskState>) -> Result<()> {
+    p2::add_to_linker_sync(linker)?;
+    Task::add_to_linker::<TaskState, HasSelf<TaskState>>(linker, |state| state)?;
+    Ok(())
+}
+
+/// The store of a command.
+pub(super) type CommandState = WasiP1Ctx;
+
+/// A command's context, and where its output gathers.
+pub(super) fn command(input: &[u8]) -> (CommandState, MemoryOutputPipe) {
+    let output = MemoryOutputPipe::new(OUTPUT);
+    let mut builder = WasiCtxBuilder::new();
+    builder
+        .arg("bare")
+        .stdin(MemoryInputPipe::new(input.to_vec()))
+        .stdout(output.clone());
+    (builder.build_p1(), output)
+}
+
+pub(super) fn link_command(linker: &mut wasmtime::Linker<CommandState>) -> Result<()> {
+    p1::add_to_linker_sync(linker, |state| state)?;
+    linker.allow_shadowing(true);
+    let exit = |code: i32| -> wasmtime::Result<()> { Err(I32Exit(code).into()) };
+    linker.func_wrap("wasi_snapshot_preview1", "proc_exit", exit)?;
+    Ok(())
+}
+
+impl wasmhost::task::context::Host for TaskState {
+    fn job(&mut self) -> String {
+        String::new()
+    }
+
+    fn task(&mut self) -> String {
+        String::new()
+    }
+
+    fn index(&mut self) -> u32 {
+        0
+    }
+
+    fn count(&mut self) -> u32 {
+        1
+    }
+
+    fn attempt(&mut self) -> u32 {
+        1
+    }
+
+    fn idempotency_key(&mut self) -> String {
+        String::new()
+    }
+
+    fn deadline(&mut self) -> Option<u64> {
+        None
+    }
+
+    fn cancelled(&mut self) -> bool {
+        false
+    }
+}
+
+impl wasmhost::task::status::Host for TaskState {
+    fn progress(&mut self, _: u64, _: Option<u64>, _: Option<String>) {}
+
+    fn set(&mut self, _: String, _: wasmhost::task::status::Value) {}
+
+    fn event(&mut self, _: String, _: Option<wasmhost::task::status::Value>) {}
+}
+
+impl wasmhost::task::log::Host for TaskState {
+    fn write(&mut self, _: wasmhost::task::log::Level, _: String) {}
+}

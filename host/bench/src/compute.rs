@@ -1,0 +1,66 @@
+//! Guests that compute: the same code in our sandbox and compiled for this
+//! machine, on one thread each, in processor time.
+
+use crate::place::Place;
+use crate::sandbox::Ours;
+use crate::scenario::{Better, Figure, Group, Run, Sample};
+use anyhow::{Result, anyhow};
+use std::hint::black_box;
+use wasmhost::testing::Fake;
+use wasmhost_paths::processor_time;
+use wasmhost_proto::module::ModuleKind;
+
+pub(crate) const GROUPS: &[Group] = &[
+    Group {
+        figures: &[Figure {
+            name: "compute-mandelbrot",
+            unit: "ms",
+            better: Better::Lower,
+            target: None,
+            what: "a tile of the Mandelbrot set in the sandbox; limit: the same code native",
+        }],
+        runs: 5,
+        set_up: |place| {
+            let picture = br#"{"width":400,"height":300,"iterations":1000}"#;
+            against_native(place, "mandelbrot", picture, |fake, input| {
+                let done = fake.call(task_mandelbrot::tile, input);
+                done.map(drop).map_err(|e| anyhow!("{e}"))
+            })
+        },
+    },
+    Group {
+        figures: &[Figure {
+            name: "compute-memory",
+            unit: "ms",
+            better: Better::Lower,
+            target: None,
+            what: "walks and sums over 32 MiB in the sandbox; limit: the same code native",
+        }],
+        runs: 5,
+        set_up: |place| {
+            let work = br#"{"mebibytes":32,"steps":1000000,"sums":10}"#;
+            against_native(place, "fixtures/kernel", work, |fake, input| {
+                let done = fake.call(task_kernel::kernel, input);
+                done.map(drop).map_err(|e| anyhow!("{e}"))
+            })
+        },
+    },
+];
+
+type Native = fn(&Fake, &[u8]) -> Result<()>;
+
+fn against_native(place: &Place, name: &str, input: &[u8], native: Native) -> Result<Run> {
+    let ours = Ours::new(place, &place.guest(name)?, ModuleKind::Task)?;
+    let input = input.to_vec();
+    ours.run(&input, 1)?;
+    Ok(Box::new(move || {
+        let value = ours.run(&input, 1)?;
+        let begin = processor_time();
+        native(&Fake::new().index(0).count(1), black_box(&input))?;
+        let limit = processor_time() - begin;
+        Ok(vec![Sample::new(
+            value.as_secs_f64() * 1e3,
+            limit.as_secs_f64() * 1e3,
+        )])
+    }))
+}
