@@ -79,8 +79,9 @@ fn config(slots: u32) -> Config {
         .wasm_features(FEATURES, true)
         .shared_memory(false)
         .concurrency_support(false)
-        // The same input gives the same bits on every worker.
-        .cranelift_nan_canonicalization(true)
+        // Workers of one architecture give the same bits for the same input without
+        // it, and kernels of floating point numbers pay for it several times over.
+        .cranelift_nan_canonicalization(false)
         // Time limits and interleaving come from the ticker; fuel would cost
         // compile time and bound nothing more.
         .epoch_interruption(true)
