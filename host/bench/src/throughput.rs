@@ -12,9 +12,8 @@ use std::time::{Duration, Instant};
 
 /// Tasks of an array.
 const TASKS: u32 = 100_000;
-/// Clients that submit single tasks at once, and tasks of each.
-const SUBMITTERS: u32 = 16;
-const SINGLES: u32 = 500;
+/// Single tasks that are submitted, by all clients together.
+const SINGLES: u32 = 12_800;
 /// The bare loop's share of a run.
 const LOOP: Duration = Duration::from_millis(500);
 /// Between two looks at a job of some seconds.
@@ -53,10 +52,21 @@ pub(crate) const GROUPS: &[Group] = &[
             unit: "tasks/s",
             better: Better::Higher,
             target: Some(Target::Median(20_000.0)),
-            what: "jobs of one no-op task each from 16 clients, 500 each, until all have ended; limit: as above",
+            what: "12,800 jobs of one no-op task each from 16 clients, until all have ended; limit: as above",
         }],
         runs: 5,
-        set_up: single,
+        set_up: |place| single(place, 16),
+    },
+    Group {
+        figures: &[Figure {
+            name: "throughput-single-256",
+            unit: "tasks/s",
+            better: Better::Higher,
+            target: None,
+            what: "the same from 256 clients, of which more share a commit",
+        }],
+        runs: 5,
+        set_up: |place| single(place, 256),
     },
 ];
 
@@ -89,7 +99,7 @@ fn array(place: &Place, guest: &str, input: String, bytes: usize) -> Result<Run>
     }))
 }
 
-fn single(place: &Place) -> Result<Run> {
+fn single(place: &Place, submitters: u32) -> Result<Run> {
     let mut loops = Loops::start(place, &place.guest("fixtures/noop")?, 8)?;
     let (cluster, mut client) = one_worker(place, "fixtures/noop")?;
     let definition = "[task]\nmodule = \"guest\"\n";
@@ -98,15 +108,16 @@ fn single(place: &Place) -> Result<Run> {
     Ok(Box::new(move || {
         let start = Instant::now();
         thread::scope(|scope| {
-            let submitters: Vec<_> = (0..SUBMITTERS)
+            let each = SINGLES / submitters;
+            let threads: Vec<_> = (0..submitters)
                 .map(|_| {
                     let (mut client, body) = (client.another(), &body);
                     scope.spawn(move || {
-                        (0..SINGLES).try_for_each(|_| submit(&mut client, body).map(drop))
+                        (0..each).try_for_each(|_| submit(&mut client, body).map(drop))
                     })
                 })
                 .collect();
-            let mut joined = submitters.into_iter().map(|submitter| submitter.join());
+            let mut joined = threads.into_iter().map(|submitter| submitter.join());
             joined.try_for_each(|ended| {
                 ended.unwrap_or_else(|_| Err(anyhow!("a submitter panicked")))
             })
@@ -116,7 +127,7 @@ fn single(place: &Place) -> Result<Run> {
             Ok((info["live_jobs"] == 0).then_some(()))
         })
         .map_err(|e| anyhow!("{e:#}\n{}", cluster.explain()))?;
-        let rate = f64::from(SUBMITTERS * SINGLES) / start.elapsed().as_secs_f64();
+        let rate = f64::from(SINGLES) / start.elapsed().as_secs_f64();
         Ok(vec![Sample::new(rate, loops.rate(LOOP)?)])
     }))
 }
