@@ -40,7 +40,10 @@ pub(super) struct Job {
 
 impl Job {
     fn new(plan: Box<JobPlan>, mut record: JobRecord) -> Job {
-        let nodes = plan.nodes.iter().map(|n| Node::new(n.array.count()));
+        let nodes = plan
+            .nodes
+            .iter()
+            .map(|n| Node::new(n.array.count(), record.retries));
         let nodes: Vec<Node> = nodes.collect();
         let counts = |total| Counts {
             total,

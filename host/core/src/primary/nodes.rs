@@ -33,6 +33,8 @@ pub(super) struct Backoff {
 
 #[derive(Clone, Debug)]
 pub(super) struct Node {
+    /// How often the job was told to run again.
+    retries: u32,
     pub(super) state: NodeState,
     /// Nodes before it whose end is not durable.
     pub(super) blockers: u32,
@@ -47,8 +49,9 @@ pub(super) struct Node {
 }
 
 impl Node {
-    pub(super) fn new(count: u32) -> Node {
+    pub(super) fn new(count: u32, retries: u32) -> Node {
         Node {
+            retries,
             state: NodeState::Blocked,
             blockers: 0,
             counted: 0,
@@ -82,9 +85,11 @@ impl Node {
         self.waiting.contains(index) || self.backing_off.contains_key(&index)
     }
 
-    /// The number of the task's next attempt.
+    /// The number of the task's next attempt: beyond those that failed, and beyond
+    /// those that succeeded and were taken back, of which each round had one at most.
     pub(super) fn next_attempt(&self, index: u32) -> u32 {
-        self.failed.get(&index).map_or(0, |f| f.last) + 1
+        let failed = self.failed.get(&index).map_or(0, |f| f.last);
+        failed.saturating_add(self.retries).saturating_add(1)
     }
 
     /// Takes up to `max` consecutive waiting tasks with one attempt number.
@@ -116,4 +121,31 @@ impl Node {
 /// Tasks that have ended.
 pub(super) fn ended(counts: &Counts) -> u64 {
     counts.succeeded + counts.failed + counts.cancelled
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_attempt_number_comes_twice() {
+        let (mut used, mut last) = (Vec::new(), 0);
+        // Rounds of a retried job: one attempt fails, the next one succeeds, leaves no
+        // trace and is taken back; in every second round nothing is tried at all.
+        for round in 0..6 {
+            let mut node = Node::new(1, round);
+            let failed = FailedAttempts {
+                last,
+                ..FailedAttempts::default()
+            };
+            node.failed.insert(0, failed);
+            if round % 2 == 1 {
+                continue;
+            }
+            last = node.next_attempt(0);
+            node.failed.insert(0, FailedAttempts { last, ..failed });
+            used.extend([last, node.next_attempt(0)]);
+        }
+        assert!(used.is_sorted_by(|a, b| a < b), "{used:?}");
+    }
 }

@@ -44,17 +44,13 @@ impl Primary {
         let taken_back = ended_job
             .ended
             .extract_if(.., |(n, _, end)| repeated(*n, *end));
-        for (node, index, end) in taken_back {
+        for (node, index, _) in taken_back {
             let task = TaskId {
                 job: id,
                 node,
                 index,
             };
             self.persist.write(Write::RemoveOutcome(task));
-            if end == RecordedEnd::Succeeded {
-                // Beyond the numbers of its successes, of which each round had one at most.
-                attempts.entry((node, index)).or_default().last += retries;
-            }
         }
         let attempts = attempts
             .into_iter()

@@ -158,7 +158,8 @@ impl Witness {
                 || disk
                     .jobs
                     .get(&item.task.job)
-                    .is_none_or(|job| job.state.is_final());
+                    // A retry may have begun since the outcome of the ended job came.
+                    .is_none_or(|job| job.state.is_final() || job.retries > 0);
             assert!(known, "{} was acknowledged and is not durable", item.task);
         }
     }
