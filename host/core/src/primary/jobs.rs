@@ -1,6 +1,6 @@
 //! Live jobs: from submission or recovery to a durable end.
 
-use super::nodes::{Node, NodeState, ended};
+use super::nodes::{Node, ended};
 use super::persist::After;
 use super::timers::Timer;
 use super::{Effect, Primary, Refusal, Reply, RequestId};
@@ -9,10 +9,9 @@ use crate::record::{JobRecord, NodeCounts, RecoveredJob, Write};
 use std::collections::{BTreeMap, BTreeSet};
 use wasmhost_proto::api::{Counts, JobState};
 use wasmhost_proto::limits::MAX_LIVE_JOBS;
-use wasmhost_proto::outcome::{Failure, FailureKind};
-use wasmhost_proto::plan::{JobPlan, NodeInput};
+use wasmhost_proto::plan::JobPlan;
 use wasmhost_proto::wire::ToWorker;
-use wasmhost_proto::{JobId, NodeIndex, TaskId, Timestamp, WorkerId};
+use wasmhost_proto::{JobId, NodeIndex, Timestamp, WorkerId};
 
 #[derive(Clone, Debug)]
 pub(super) struct Job {
@@ -23,7 +22,7 @@ pub(super) struct Job {
     pub(super) durable: Option<JobRecord>,
     pub(super) nodes: Vec<Node>,
     /// The nodes that wait for each, once for each time that they name it.
-    successors: BTreeMap<NodeIndex, Vec<NodeIndex>>,
+    pub(super) successors: BTreeMap<NodeIndex, Vec<NodeIndex>>,
     /// Nodes that could hand out tasks, and how many in all.
     pub(super) open: BTreeSet<NodeIndex>,
     open_tasks: u64,
@@ -136,26 +135,6 @@ impl Job {
             && self.open_tasks == self.nodes.iter().map(Node::ready).sum::<u64>()
     }
 
-    /// Lets a node go that waits for no other. Whether its input is to be gathered.
-    fn unblock(&mut self, index: NodeIndex) -> Option<NodeIndex> {
-        let (Some(durable), Some(plan)) = (&self.durable, self.plan.nodes.get(usize::from(index)))
-        else {
-            return None;
-        };
-        let node = &mut self.nodes[usize::from(index)];
-        let blocked = node.state == NodeState::Blocked;
-        let mut gather = None;
-        node.state = match plan.input {
-            NodeInput::Gather(from) if durable.gathered.iter().all(|(n, _)| *n != index) => {
-                gather = blocked.then_some(from);
-                NodeState::Gathering
-            }
-            _ => NodeState::Ready,
-        };
-        self.note_ready(index);
-        gather
-    }
-
     pub(super) fn is_stopping(&self) -> bool {
         self.record.state == JobState::Stopping || self.record.state.is_final()
     }
@@ -266,94 +245,6 @@ impl Primary {
         match stopping {
             true => self.stop(now, id, None),
             false => self.advance(id),
-        }
-    }
-
-    /// Lets nodes go whose predecessors' ends are durable, looking at all of them.
-    pub(super) fn advance(&mut self, id: JobId) {
-        let Some(job) = self.jobs.get_mut(&id).filter(|job| !job.is_stopping()) else {
-            return;
-        };
-        self.touched.insert(id);
-        let Some(durable) = &job.durable else { return };
-        let open = |node: &&NodeIndex| {
-            let counts = durable.node_counts.get(usize::from(**node));
-            counts.is_none_or(|c| ended(c) < c.total)
-        };
-        for (node, plan) in job.nodes.iter_mut().zip(&job.plan.nodes) {
-            node.blockers = plan.after.iter().filter(open).count() as u32;
-        }
-        let free = |node: &Node| node.blockers == 0 && node.state != NodeState::Ready;
-        let free: Vec<NodeIndex> = (0..job.nodes.len() as NodeIndex)
-            .filter(|n| free(&job.nodes[usize::from(*n)]))
-            .collect();
-        self.unblock(id, free);
-    }
-
-    /// The same when only these nodes' ends have become durable.
-    pub(super) fn advance_after(&mut self, id: JobId, over: &[NodeIndex]) {
-        let Some(job) = self.jobs.get_mut(&id).filter(|job| !job.is_stopping()) else {
-            return;
-        };
-        self.touched.insert(id);
-        let mut free = Vec::new();
-        for after in over.iter().filter_map(|node| job.successors.get(node)) {
-            for index in after {
-                let node = &mut job.nodes[usize::from(*index)];
-                node.blockers = node.blockers.saturating_sub(1);
-                if node.blockers == 0 && node.state == NodeState::Blocked {
-                    free.push(*index);
-                }
-            }
-        }
-        self.unblock(id, free);
-    }
-
-    fn unblock(&mut self, id: JobId, nodes: Vec<NodeIndex>) {
-        let Some(job) = self.jobs.get_mut(&id) else {
-            return;
-        };
-        for node in nodes {
-            if let Some(from) = job.unblock(node) {
-                let job = id;
-                self.effects.push_back(Effect::Gather { job, node, from });
-            }
-        }
-    }
-
-    pub(super) fn gathered(
-        &mut self,
-        now: Now,
-        id: JobId,
-        node: NodeIndex,
-        result: Result<wasmhost_proto::input::BlobRef, String>,
-    ) {
-        let Some(job) = self.jobs.get_mut(&id).filter(|job| !job.is_stopping()) else {
-            return;
-        };
-        let known = job.record.gathered.iter().any(|(n, _)| *n == node);
-        if known || usize::from(node) >= job.nodes.len() {
-            return;
-        }
-        match result {
-            Ok(blob) => {
-                job.record.gathered.push((node, blob));
-                self.persist.job(id);
-            }
-            Err(why) => {
-                let message = format!("its input could not be put together: {why}");
-                let task = TaskId {
-                    job: id,
-                    node,
-                    index: 0,
-                };
-                self.fail(
-                    now,
-                    id,
-                    Some(task),
-                    Failure::new(FailureKind::BadInput, message),
-                );
-            }
         }
     }
 

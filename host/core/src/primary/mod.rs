@@ -1,12 +1,13 @@
 //! The primary's state machine: jobs in, leases out, outcomes recorded once.
 //!
-//! Cut by table: `jobs` and their `nodes`, the `queue` of what can be handed out,
-//! `workers`, the `leases` between them, `timers`, and `persist` for what is on its
-//! way to the store. `dispatch` hands out, `outcomes` takes in, `liveness` and
+//! Cut by table: `jobs` and their `nodes` (`advance` lets those of a graph go), the
+//! `queue` of what can be handed out, `workers`, the `leases` between them, `timers`,
+//! and `persist` for what is on its way to the store. `dispatch` hands out, `outcomes` takes in, `liveness` and
 //! `reconcile` deal with workers that fall silent and come back, `stop` and `retry`
 //! with jobs out of turn. `view` and `waits` answer; `check` holds what must always
 //! be true. Reads no clock and does no IO.
 
+mod advance;
 mod check;
 mod dispatch;
 mod event;
