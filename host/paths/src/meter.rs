@@ -8,28 +8,48 @@ use std::time::Duration;
 /// counted: its symbol is where collecting is switched on and off.
 #[derive(Debug, Default)]
 pub struct Meter {
+    how: How,
     spent: Duration,
-    off: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum How {
+    #[default]
+    Time,
+    Count,
+    Off,
 }
 
 impl Meter {
+    /// One that reads no clock: an instrument counts, and some instruments cannot
+    /// carry out how rustix reads clocks.
+    pub fn counted() -> Meter {
+        Meter {
+            how: How::Count,
+            ..Meter::default()
+        }
+    }
+
     /// One that measures nothing, for what only prepares a path.
     pub(crate) fn off() -> Meter {
         Meter {
-            spent: Duration::ZERO,
-            off: true,
+            how: How::Off,
+            ..Meter::default()
         }
     }
 
     /// The path, or a part of it.
     pub fn measure<T>(&mut self, act: impl FnOnce() -> T) -> T {
-        if self.off {
-            return act();
+        match self.how {
+            How::Off => act(),
+            How::Count => counted_path(act),
+            How::Time => {
+                let begin = processor_time();
+                let result = counted_path(act);
+                self.spent += processor_time().saturating_sub(begin);
+                result
+            }
         }
-        let begin = processor_time();
-        let result = counted_path(act);
-        self.spent += processor_time().saturating_sub(begin);
-        result
     }
 
     /// Processor time spent in the path so far.
