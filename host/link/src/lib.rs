@@ -16,6 +16,7 @@ mod identity;
 mod join;
 mod listener;
 mod pending;
+mod pieces;
 mod request;
 mod serve;
 mod tls;
