@@ -29,12 +29,19 @@ pub(super) struct Run {
     queued: Queued,
     /// When it was instantiated, once that is known.
     pub(super) started: Option<Timestamp>,
+    pub(super) stopped: Option<Stopped>,
+    /// Most say nothing before they end.
+    pub(super) said: Option<Box<Said>>,
+}
+
+/// What an attempt has published.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Said {
     pub(super) status: Status,
     /// Everything it has logged, for its outcome.
     pub(super) log: Log,
     /// What it has logged since the last report; none when nothing is new.
     pub(super) news: Option<Log>,
-    pub(super) stopped: Option<Stopped>,
 }
 
 impl Run {
@@ -42,12 +49,26 @@ impl Run {
         Run {
             queued,
             started: None,
-            status: Status::default(),
-            log: Log::default(),
-            news: None,
             stopped: None,
+            said: None,
         }
     }
+}
+
+/// The last status and all of the log; none of an attempt that said nothing.
+fn final_report(said: Option<Box<Said>>, status: Status, log: &str) -> Option<Box<FinalReport>> {
+    if said.is_none() && status.is_empty() && log.is_empty() {
+        return None;
+    }
+    let mut said = said.unwrap_or_default();
+    said.log.push(log);
+    let mut report = FinalReport {
+        status,
+        log: said.log.text(),
+    };
+    fit_status(&mut report.status);
+    let silent = report.status.is_empty() && report.log.is_empty();
+    (!silent).then(|| Box::new(report))
 }
 
 impl Worker {
@@ -191,17 +212,14 @@ impl Worker {
 
     pub(super) fn ended(&mut self, now: Now, ended: Ended) {
         let key = (ended.task, ended.lease);
-        let Some(mut run) = self.runs.remove(&key) else {
+        let Some(run) = self.runs.remove(&key) else {
             return;
         };
-        self.kills.retain(|(_, of)| *of != key);
+        if !self.kills.is_empty() {
+            self.kills.retain(|(_, of)| *of != key);
+        }
         self.pace.ended(now.mono);
-        run.log.push(&ended.log);
-        let mut report = FinalReport {
-            status: ended.status,
-            log: run.log.text(),
-        };
-        fit_status(&mut report.status);
+        let report = final_report(run.said, ended.status, &ended.log);
         let mut end = ended.end;
         if let End::Failure(failure, _) = &mut end {
             fit_failure(failure);
@@ -215,7 +233,6 @@ impl Worker {
         // Executors may leave out word of the start of what ended at once.
         let wall_us = ended.usage.wall_us;
         let began = (wall_us > 0).then(|| Timestamp(now.wall.0.saturating_sub(wall_us / 1000)));
-        let silent = report.status.is_empty() && report.log.is_empty();
         self.outbox.push(AttemptOutcome {
             task: ended.task,
             lease: ended.lease,
@@ -223,7 +240,7 @@ impl Worker {
             ended: now.wall,
             end,
             usage: ended.usage,
-            report: (!silent).then(|| Box::new(report)),
+            report,
         });
     }
 

@@ -207,9 +207,10 @@ impl Worker {
         let Some(run) = self.runs.get_mut(&key) else {
             return;
         };
-        run.status = status;
-        run.log.push(log);
-        run.news.get_or_insert_default().push(log);
+        let said = run.said.get_or_insert_default();
+        said.status = status;
+        said.log.push(log);
+        said.news.get_or_insert_default().push(log);
         let due = self.last_report.after(STATUS_COALESCE_MS).max(now.mono);
         self.status_due.get_or_insert(due);
     }
@@ -226,10 +227,13 @@ impl Worker {
         let (mut reports, mut bytes) = (Vec::new(), 0);
         let mut full = Vec::new();
         for ((task, lease), run) in &mut self.runs {
-            let Some(news) = run.news.take() else {
+            let Some(said) = &mut run.said else {
                 continue;
             };
-            let mut status = run.status.clone();
+            let Some(news) = said.news.take() else {
+                continue;
+            };
+            let mut status = said.status.clone();
             fit_status(&mut status);
             let log = news.text();
             let size = 96 + status_size(&status) + log.len();
@@ -255,7 +259,10 @@ impl Worker {
     pub(super) fn report_all(&mut self, now: Now) {
         self.tell_started(now);
         for run in self.runs.values_mut() {
-            run.news.get_or_insert_default();
+            run.said
+                .get_or_insert_default()
+                .news
+                .get_or_insert_default();
         }
         self.report_news(now);
         self.beat(now);
