@@ -33,6 +33,9 @@ pub const MAX_QUEUE_SCAN: usize = 10_000;
 pub const PREFETCH_WORK_MS: u64 = 100;
 /// A worker measures how fast attempts end over this many milliseconds.
 pub const PACE_MS: u64 = 10;
+/// A worker that holds nothing is heard so many times less often, as far as the
+/// lease allows.
+pub const IDLE_BEATS: u64 = 4;
 /// It gives its executors so many milliseconds of work beyond their slots: as long
 /// as a busy machine may take to hear of an end and answer with the next attempt.
 pub const AHEAD_MS: u64 = 20;

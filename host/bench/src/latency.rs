@@ -16,6 +16,9 @@ use std::time::{Duration, Instant};
 /// Tasks in one run.
 const TASKS: usize = 300;
 
+/// Between two questions: a client that never pauses takes a core from the others.
+const PAUSE: Duration = Duration::from_micros(100);
+
 pub(crate) const GROUPS: &[Group] = &[Group {
     figures: &[
         Figure {
@@ -55,7 +58,7 @@ fn latency(place: &Place) -> Result<Run> {
             let start = Instant::now();
             let job = submit(&mut client, &body)?;
             let result = format!("/api/v1/jobs/{job}/result");
-            until("a result", Duration::ZERO, || {
+            until("a result", PAUSE, || {
                 let answer = client.call("GET", &result, b"")?;
                 match answer.status {
                     200 => Ok(Some(())),

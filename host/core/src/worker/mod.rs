@@ -72,6 +72,10 @@ pub struct Worker {
     rng: Rng,
     term_seen: u64,
     link: Link,
+    /// It had nothing at its last beat, and has got nothing since.
+    idle: bool,
+    /// How long the primary bears its silence; 0 before it has said so.
+    lease_ms: u64,
     draining: bool,
     /// Nodes that the primary told of in this session.
     specs: BTreeMap<(JobId, NodeIndex), Arc<NodeSpec>>,
@@ -112,6 +116,8 @@ impl Worker {
             config,
             term_seen: 0,
             link: Link::Down,
+            idle: false,
+            lease_ms: 0,
             draining: false,
             specs: BTreeMap::new(),
             modules: BTreeMap::new(),
@@ -200,6 +206,7 @@ impl Worker {
             self.report_news(now);
         }
         if self.link == Link::Up && self.next_beat() <= now.mono {
+            self.idle = self.held() == 0;
             self.beat(now);
         }
     }

@@ -73,6 +73,7 @@ fn final_report(said: Option<Box<Said>>, status: Status, log: &str) -> Option<Bo
 
 impl Worker {
     pub(super) fn assign(&mut self, now: Now, runs: Vec<AssignRun>) {
+        self.idle = false;
         let mut refused: Vec<Key> = Vec::new();
         for mut run in runs {
             self.asked.received(run.count());

@@ -5,8 +5,9 @@ use super::outbox::{fit_status, status_size};
 use super::{Effect, Key, Link, Worker};
 use crate::clock::{Mono, Now};
 use wasmhost_proto::limits::{
-    AHEAD_MS, MAX_AHEAD, MAX_BATCH, MAX_FRAME, MAX_LEASES_PER_WORKER, MAX_UNACKED_BYTES, PACE_MS,
-    PREFETCH_WORK_MS, STALL_MS, STARTED_COALESCE_MS, STATUS_COALESCE_MS,
+    AHEAD_MS, IDLE_BEATS, MAX_AHEAD, MAX_BATCH, MAX_FRAME, MAX_LEASES_PER_WORKER,
+    MAX_UNACKED_BYTES, PACE_MS, PREFETCH_WORK_MS, STALL_MS, STARTED_COALESCE_MS,
+    STATUS_COALESCE_MS,
 };
 use wasmhost_proto::status::Status;
 use wasmhost_proto::wire::{
@@ -20,6 +21,7 @@ pub(super) struct Asked {
     any: bool,
     want: u32,
     free_slots: u32,
+    interval_ms: u64,
 }
 
 impl Asked {
@@ -133,7 +135,10 @@ impl Worker {
         self.term_seen = term;
         for message in messages {
             match message {
-                ToWorker::Welcome { .. } => self.welcome(now),
+                ToWorker::Welcome { lease_ms, .. } => {
+                    self.lease_ms = lease_ms;
+                    self.welcome(now);
+                }
                 ToWorker::Prepare(spec) => {
                     let spec = std::sync::Arc::new(*spec);
                     self.need_module(now, &spec);
@@ -173,9 +178,19 @@ impl Worker {
         self.send(now, ToPrimary::Beat(load));
     }
 
+    /// How often it promises to be heard, milliseconds: a worker without work has
+    /// little to say, and there may be a thousand of them.
+    fn interval(&self) -> u64 {
+        let busy = self.config.status_interval_ms;
+        match self.idle {
+            true => (busy * IDLE_BEATS).min(self.lease_ms / 3).max(busy),
+            false => busy,
+        }
+    }
+
     /// When it must be heard again: before the promised interval is over.
     pub(super) fn next_beat(&self) -> Mono {
-        let interval = self.config.status_interval_ms;
+        let interval = self.interval();
         self.last_sent.after((interval - interval / 4).max(1))
     }
 
@@ -292,7 +307,8 @@ impl Worker {
         let news = !asked.any
             || more >= (prefetch / 2).max(1)
             || (more > 0 && free_slots > asked.free_slots)
-            || (room == 0 && asked.want > 0);
+            || (room == 0 && asked.want > 0)
+            || asked.interval_ms != self.interval();
         if !news {
             return None;
         }
@@ -300,11 +316,12 @@ impl Worker {
             any: true,
             want: room,
             free_slots,
+            interval_ms: self.interval(),
         };
         Some(ToPrimary::Request(WorkRequest {
             want: room,
             free_slots,
-            status_interval_ms: self.config.status_interval_ms,
+            status_interval_ms: self.interval(),
         }))
     }
 }

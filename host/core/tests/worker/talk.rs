@@ -6,7 +6,7 @@ use wasmhost_proto::limits::{MAX_FRAME, MAX_LEASES_PER_WORKER};
 use wasmhost_proto::outcome::FailureKind;
 use wasmhost_proto::status::{Event as Happening, Progress, Status, Value};
 use wasmhost_proto::wire::{ToPrimary, ToWorker};
-use wasmhost_proto::{JobId, Timestamp};
+use wasmhost_proto::{JobId, Timestamp, WorkerId};
 
 fn status(done: u64) -> Status {
     let progress = Progress {
@@ -226,4 +226,32 @@ fn the_whole_log_comes_with_the_outcome() {
     b.connect();
     let (_, items) = b.batches().remove(0);
     assert_eq!(items[0].report.as_ref().unwrap().log, "one\ntwo\n");
+}
+
+#[test]
+fn a_worker_without_work_is_heard_less_often() {
+    let mut b = Bench::ready(1, 4);
+    b.hear(ToWorker::Welcome {
+        worker: WorkerId(1),
+        lease_ms: 30_000,
+    });
+    let promised = |b: &Bench| {
+        let intervals = b.sent.iter().filter_map(|m| match m {
+            ToPrimary::Request(request) => Some(request.status_interval_ms),
+            _ => None,
+        });
+        intervals.last()
+    };
+    b.pass(500);
+    assert_eq!(promised(&b), Some(1_600), "it says so first");
+    b.sent.clear();
+    b.pass(6_000);
+    let beats = b.sent.iter().filter(|m| matches!(m, ToPrimary::Beat(_)));
+    assert_eq!(beats.count(), 5);
+    b.assign(0, 1);
+    assert_eq!(promised(&b), Some(400));
+    b.sent.clear();
+    b.pass(1_000);
+    let beats = b.sent.iter().filter(|m| matches!(m, ToPrimary::Beat(_)));
+    assert!(beats.count() >= 3);
 }
