@@ -9,7 +9,8 @@ mod primary;
 mod settings;
 mod worker;
 
-/// A tenth more tasks per second than with glibc's, whose threads share too much.
+/// Many small records are made on one thread and freed on another, which glibc's
+/// allocator does slowly.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

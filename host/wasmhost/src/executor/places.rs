@@ -350,9 +350,17 @@ impl State {
         Ok(index)
     }
 
-    /// Clears a seat whose executor is gone and returns its runs.
+    /// Clears a seat whose executor is gone and returns its runs. One that never came
+    /// up, or said of each run that it begins, can have fallen only over the first.
     pub(super) fn clear(&mut self, seat: usize) -> BTreeMap<RunId, Placed> {
         let entry = &mut self.seats[seat];
+        let any_begun = entry.runs.values().any(|run| run.begun);
+        if (entry.careful || !entry.alive)
+            && !any_begun
+            && let Some(mut first) = entry.runs.first_entry()
+        {
+            first.get_mut().begun = true;
+        }
         entry.alive = false;
         entry.careful = false;
         entry.outbox.clear();

@@ -298,8 +298,10 @@ async fn noise_and_silence_are_survived() {
             }
         });
     }
-    // Nobody is charged for an executor that was gone before it began.
-    assert_eq!(ends, ["returned", "lost_executor", "time_limit", "success"]);
+    assert_eq!(
+        ends,
+        ["lost_executor", "lost_executor", "time_limit", "success"]
+    );
 }
 
 #[tokio::test]
@@ -355,4 +357,28 @@ async fn orders_that_cannot_be_taken_come_back() {
             .await
             .is_none_or(|e| !matches!(e, PoolEvent::Ended(_)))
     );
+}
+
+#[tokio::test]
+async fn executors_that_fall_over_what_they_never_begin_do_not_go_on_for_ever() {
+    let dir = tempfile::tempdir().unwrap();
+    let (pool, mut events) = pool(&dir, 1, |_, mut peer| {
+        Box::pin(async move {
+            peer.say(FromExecutor::Ready).await;
+            peer.next_run().await;
+        })
+    });
+    let mut ends = Vec::new();
+    for index in 0..3 {
+        pool.run(order(index, 60_000));
+        ends.push(loop {
+            match events.recv().await.unwrap() {
+                PoolEvent::Ended(ends) if !ends.is_empty() => break "charged",
+                PoolEvent::Returned(keys) if !keys.is_empty() => break "returned",
+                _ => {}
+            }
+        });
+    }
+    // The first may have been anybody's fault; from then on it is known whose.
+    assert_eq!(ends, ["returned", "charged", "charged"]);
 }
