@@ -20,7 +20,8 @@ macro_rules! ensure {
 impl Primary {
     #[cfg(debug_assertions)]
     pub(super) fn check_if_small(&self) {
-        if self.jobs.len() + self.leases.len() + self.workers.len() <= SMALL
+        let leased: u32 = self.workers.values().map(|w| w.leased).sum();
+        if self.jobs.len() + self.workers.len() + leased as usize <= SMALL
             && let Err(why) = self.check()
         {
             panic!("the primary's tables disagree: {why}");
@@ -42,7 +43,7 @@ impl Primary {
         for (id, job) in &self.jobs {
             let record = &job.record;
             ensure!(record.id == *id, "{id} is recorded as {}", record.id);
-            let leased = self.leases_of(*id).count() as u32;
+            let leased: u32 = self.leases.of_job(*id).map(|run| run.count).sum();
             ensure!(
                 job.leased == leased,
                 "{id} counts {} of {leased} leases",
@@ -106,21 +107,35 @@ impl Primary {
 
     fn check_leases(&self) -> Result<(), String> {
         let mut running = 0;
-        for (task, leased) in &self.leases {
-            running += u64::from(leased.running_since.is_some());
-            let TaskId { job, node, index } = *task;
-            let holder = self.workers.get(&leased.worker);
-            let holds = holder.is_some_and(|w| w.leases.contains(task));
-            ensure!(holds, "{task} is leased to a worker that does not know it");
+        ensure!(
+            self.leases.is_consistent(),
+            "the runs of leases contradict each other"
+        );
+        for run in self.leases.all() {
+            let (leased, TaskId { job, node, .. }) = (run.leased, run.first);
+            running += u64::from(leased.running_since.map_or(0, |_| run.count));
+            ensure!(
+                run.count == 1 || (leased.running_since.is_none() && leased.report.is_none()),
+                "{} and others share what one of them did",
+                run.first
+            );
+            ensure!(
+                self.workers.contains_key(&leased.worker),
+                "{} is leased to an unknown worker",
+                run.first
+            );
             let node = self
                 .jobs
                 .get(&job)
                 .and_then(|job| job.nodes.get(usize::from(node)));
-            let elsewhere = node.is_none_or(|node| node.is_unleased(index));
-            ensure!(!elsewhere, "{task} is leased and waits, or its job is gone");
+            for task in run.tasks() {
+                let elsewhere = node.is_none_or(|node| node.is_unleased(task.index));
+                ensure!(!elsewhere, "{task} is leased and waits, or its job is gone");
+            }
             ensure!(
                 leased.lease.term <= self.term,
-                "{task} is leased from the future"
+                "{} is leased from the future",
+                run.first
             );
         }
         ensure!(
@@ -132,16 +147,18 @@ impl Primary {
     }
 
     fn check_workers(&self) -> Result<(), String> {
-        let mut leases = 0;
         for (id, worker) in &self.workers {
             let name = &worker.name;
-            leases += worker.leases.len();
-            let mut running = 0;
-            for task in &worker.leases {
-                let leased = self.leases.get(task).filter(|l| l.worker == *id);
-                ensure!(leased.is_some(), "'{name}' has {task} without a lease");
-                running += u32::from(leased.is_some_and(|l| l.running_since.is_some()));
+            let (mut held, mut running) = (0, 0);
+            for run in self.leases.of_worker(*id) {
+                held += run.count;
+                running += run.leased.running_since.map_or(0, |_| run.count);
             }
+            ensure!(
+                worker.leased == held,
+                "'{name}' counts {} of {held} leases",
+                worker.leased
+            );
             ensure!(
                 worker.running == running,
                 "'{name}' counts {} running",
@@ -163,11 +180,6 @@ impl Primary {
                 worker.request.want
             );
         }
-        ensure!(
-            leases == self.leases.len(),
-            "{leases} leases on workers, {}",
-            self.leases.len()
-        );
         ensure!(
             self.sessions.values().all(|w| self.workers.contains_key(w)),
             "a session without a worker"

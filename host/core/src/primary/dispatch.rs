@@ -19,7 +19,7 @@ impl Worker {
     }
 
     fn room(&self) -> u32 {
-        let room = MAX_LEASES_PER_WORKER.saturating_sub(self.leases.len() as u32);
+        let room = MAX_LEASES_PER_WORKER.saturating_sub(self.leased);
         self.request.want.min(room)
     }
 }
@@ -112,20 +112,15 @@ impl Primary {
         };
         let node = at as NodeIndex;
         let first = indexes.start;
-        for index in indexes.clone() {
-            self.lease(
-                TaskId {
-                    job: id,
-                    node,
-                    index,
-                },
-                worker,
-                lease,
-            );
-        }
+        let taken = indexes.len() as u32;
+        let task = TaskId {
+            job: id,
+            node,
+            index: first,
+        };
+        self.lease(task, taken, worker, lease);
         self.queue
             .update(id, self.jobs.get(&id)?.record.priority, ready);
-        let taken = indexes.len() as u32;
         if let Some(w) = self.workers.get_mut(&worker) {
             w.request.want = w.request.want.saturating_sub(taken);
             w.request.free_slots = w.request.free_slots.saturating_sub(taken);

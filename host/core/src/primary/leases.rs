@@ -8,7 +8,7 @@ use crate::clock::{Mono, Now};
 use crate::log::Log;
 use wasmhost_proto::status::Status;
 use wasmhost_proto::wire::{Started, StatusReport};
-use wasmhost_proto::{JobId, Lease, TaskId, Timestamp, WorkerId};
+use wasmhost_proto::{Lease, TaskId, Timestamp, WorkerId};
 
 /// What a running attempt has published.
 #[derive(Clone, Debug)]
@@ -31,59 +31,71 @@ pub(super) struct Leased {
     pub(super) report: Option<Box<Report>>,
 }
 
-pub(super) fn tasks_of(job: JobId) -> std::ops::RangeInclusive<TaskId> {
-    let at = |node, index| TaskId { job, node, index };
-    at(0, 0)..=at(u16::MAX, u32::MAX)
-}
-
-impl Primary {
-    pub(super) fn leases_of(&self, job: JobId) -> impl Iterator<Item = (&TaskId, &Leased)> {
-        self.leases.range(tasks_of(job))
-    }
-
-    /// Makes a lease. The task must have been taken out of its other place.
-    pub(super) fn lease(&mut self, task: TaskId, worker: WorkerId, lease: Lease) {
-        let leased = Leased {
+impl Leased {
+    pub(super) fn new(worker: WorkerId, lease: Lease) -> Leased {
+        Leased {
             worker,
             lease,
             started: None,
             running_since: None,
             give_up: None,
             report: None,
-        };
-        self.leases.insert(task, leased);
-        if let Some(w) = self.workers.get_mut(&worker) {
-            w.leases.insert(task);
         }
-        if let Some(job) = self.jobs.get_mut(&task.job) {
-            job.leased += 1;
-            job.nodes[usize::from(task.node)].leased += 1;
+    }
+
+    pub(super) fn is(&self, worker: WorkerId, lease: Lease) -> bool {
+        self.worker == worker && self.lease == lease
+    }
+}
+
+impl Primary {
+    /// Leases consecutive tasks. They must have been taken out of their other place.
+    pub(super) fn lease(&mut self, first: TaskId, count: u32, worker: WorkerId, lease: Lease) {
+        self.leases.put(first, count, Leased::new(worker, lease));
+        if let Some(w) = self.workers.get_mut(&worker) {
+            w.leased += count;
+        }
+        if let Some(job) = self.jobs.get_mut(&first.job) {
+            job.leased += count;
+            job.nodes[usize::from(first.node)].leased += count;
         }
     }
 
     /// Ends a lease; the caller puts the task into its next place.
     pub(super) fn unlease(&mut self, task: TaskId) -> Option<Leased> {
-        let leased = self.leases.remove(&task)?;
-        let ran = u32::from(leased.running_since.is_some());
+        self.unlease_run(task, |_, _| 1).map(|(_, leased)| leased)
+    }
+
+    /// The same for as many tasks of its run as [`super::runs::Leases::take`] is told.
+    pub(super) fn unlease_run(
+        &mut self,
+        first: TaskId,
+        how_many: impl FnOnce(&Leased, u32) -> u32,
+    ) -> Option<(u32, Leased)> {
+        let (count, leased) = self.leases.take(first, how_many)?;
+        let ran = match leased.running_since {
+            Some(_) => count,
+            None => 0,
+        };
         self.running_tasks -= u64::from(ran);
         if let Some(worker) = self.workers.get_mut(&leased.worker) {
-            worker.leases.remove(&task);
+            worker.leased -= count;
             worker.running -= ran;
             self.workers_changed.insert(leased.worker);
         }
-        if let Some(job) = self.jobs.get_mut(&task.job) {
-            job.leased -= 1;
-            let node = &mut job.nodes[usize::from(task.node)];
-            node.leased -= 1;
+        if let Some(job) = self.jobs.get_mut(&first.job) {
+            job.leased -= count;
+            let node = &mut job.nodes[usize::from(first.node)];
+            node.leased -= count;
             node.running -= ran;
-            self.touched.insert(task.job);
+            self.touched.insert(first.job);
         }
-        Some(leased)
+        Some((count, leased))
     }
 
     pub(super) fn is_current(&self, worker: WorkerId, task: TaskId, lease: Lease) -> bool {
-        let current = self.leases.get(&task);
-        current.is_some_and(|l| l.worker == worker && l.lease == lease)
+        let current = self.leases.get(task);
+        current.is_some_and(|l| l.is(worker, lease))
     }
 
     /// Whether the task has no recorded end, for all that is known.
@@ -93,7 +105,7 @@ impl Primary {
             return true;
         }
         let node = job.and_then(|job| job.nodes.get(usize::from(task.node)));
-        self.leases.contains_key(&task) || node.is_some_and(|n| n.is_unleased(task.index))
+        self.leases.get(task).is_some() || node.is_some_and(|n| n.is_unleased(task.index))
     }
 
     pub(super) fn started(&mut self, now: Now, worker: WorkerId, items: Vec<Started>) {
@@ -105,11 +117,11 @@ impl Primary {
     }
 
     pub(super) fn note_running(&mut self, now: Now, task: TaskId, at: Timestamp) {
-        let Some(leased) = self
-            .leases
-            .get_mut(&task)
-            .filter(|l| l.running_since.is_none())
-        else {
+        let rests = |l: &Leased| l.running_since.is_none();
+        if !self.leases.get(task).is_some_and(rests) {
+            return;
+        }
+        let Some(leased) = self.leases.alone(task) else {
             return;
         };
         leased.started = Some(at);
@@ -136,7 +148,7 @@ impl Primary {
             }
             // A report of an attempt is as good as word that it runs.
             self.note_running(now, item.task, item.at);
-            let Some(leased) = self.leases.get_mut(&item.task) else {
+            let Some(leased) = self.leases.alone(item.task) else {
                 continue;
             };
             let log = leased.report.take().map(|r| r.log).unwrap_or_default();
@@ -179,17 +191,8 @@ impl Primary {
         }
     }
 
-    pub(super) fn leases_on(
-        &self,
-        worker: WorkerId,
-        which: impl Fn(&TaskId) -> bool,
-    ) -> Vec<TaskId> {
-        let leases = self.workers.get(&worker).map(|w| w.leases.iter());
-        leases
-            .into_iter()
-            .flatten()
-            .filter(|t| which(t))
-            .copied()
-            .collect()
+    pub(super) fn leases_on(&self, worker: WorkerId) -> Vec<TaskId> {
+        let runs = self.leases.of_worker(worker);
+        runs.flat_map(|run| run.tasks()).collect()
     }
 }

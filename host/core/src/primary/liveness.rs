@@ -1,7 +1,6 @@
 //! Silence and overruns: who is given up, and when.
 
 use super::Primary;
-use super::leases::tasks_of;
 use super::timers::Timer;
 use crate::clock::Now;
 use std::collections::BTreeMap;
@@ -69,7 +68,7 @@ impl Primary {
         if let Some(session) = session {
             self.close(session.id, why.clone());
         }
-        self.lose_leases(now, id, &why, |_| true);
+        self.lose_leases(now, id, &why);
         self.workers_changed.insert(id);
     }
 
@@ -97,10 +96,10 @@ impl Primary {
     pub(super) fn cancel_leases(&mut self, now: Now, job: JobId, grace_ms: u64) {
         let give_up = now.mono.after(grace_ms).after(self.config.lease_ms);
         let mut attempts: BTreeMap<WorkerId, Vec<(TaskId, Lease)>> = BTreeMap::new();
-        for (task, leased) in self.leases.range_mut(tasks_of(job)) {
-            leased.give_up = Some(give_up);
-            let of_worker = attempts.entry(leased.worker).or_default();
-            of_worker.push((*task, leased.lease));
+        self.leases.change_all(job, |l| l.give_up = Some(give_up));
+        for run in self.leases.of_job(job) {
+            let of_worker = attempts.entry(run.leased.worker).or_default();
+            of_worker.extend(run.tasks().map(|task| (task, run.leased.lease)));
         }
         for (worker, attempts) in attempts {
             self.send(worker, ToWorker::Cancel { attempts, grace_ms });
@@ -109,24 +108,30 @@ impl Primary {
 
     /// The primary's own backstop behind the worker's time limits.
     pub(super) fn stop_overruns(&mut self, now: Now, worker: WorkerId) {
-        let mut overdue = Vec::new();
-        for task in self.leases_on(worker, |_| true) {
-            let Some(leased) = self.leases.get_mut(&task) else {
-                continue;
-            };
+        let (mut unheeded, mut overdue) = (Vec::new(), Vec::new());
+        for run in self.leases.of_worker(worker) {
+            let leased = run.leased;
             if leased.give_up.is_some_and(|at| at <= now.mono) {
-                let why = "its worker did not end it when told to";
-                self.give_up(now, task, FailureKind::HostFault, why);
+                unheeded.extend(run.tasks());
             } else if let (Some(since), None, Some(job)) = (
                 leased.running_since,
                 leased.give_up,
-                self.jobs.get(&task.job),
+                self.jobs.get(&run.first.job),
             ) {
-                let wall_ms = job.plan.nodes[usize::from(task.node)].limits.wall_ms;
+                let wall_ms = job.plan.nodes[usize::from(run.first.node)].limits.wall_ms;
                 if now.mono.since(since) > wall_ms.saturating_add(OVERRUN_MARGIN_MS) {
-                    leased.give_up = Some(now.mono.after(self.config.lease_ms));
-                    overdue.push((task, leased.lease));
+                    overdue.extend(run.tasks().map(|task| (task, leased.lease)));
                 }
+            }
+        }
+        for task in unheeded {
+            let why = "its worker did not end it when told to";
+            self.give_up(now, task, FailureKind::HostFault, why);
+        }
+        let give_up = now.mono.after(self.config.lease_ms);
+        for (task, _) in &overdue {
+            if let Some(leased) = self.leases.alone(*task) {
+                leased.give_up = Some(give_up);
             }
         }
         if !overdue.is_empty() {

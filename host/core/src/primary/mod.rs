@@ -1,8 +1,8 @@
 //! The primary's state machine: jobs in, leases out, outcomes recorded once.
 //!
 //! Cut by table: `jobs` and their `nodes` (`advance` lets those of a graph go), the
-//! `queue` of what can be handed out, `workers`, the `leases` between them, `timers`,
-//! and `persist` for what is on its way to the store. `dispatch` hands out, `outcomes` takes in, `liveness` and
+//! `queue` of what can be handed out, `workers`, the `leases` between them and the `runs`
+//! that they are kept as, `timers`, and `persist` for what is on its way to the store. `dispatch` hands out, `outcomes` takes in, `liveness` and
 //! `reconcile` deal with workers that fall silent and come back, `stop` and `retry`
 //! with jobs out of turn. `view` and `waits` answer; `check` holds what must always
 //! be true. Reads no clock and does no IO.
@@ -21,6 +21,7 @@ mod queue;
 mod ranges;
 mod reconcile;
 mod retry;
+mod runs;
 mod stop;
 mod timers;
 pub mod view;
@@ -36,7 +37,7 @@ use crate::rng::Rng;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use timers::{Timer, Timers};
 use wasmhost_proto::limits::{DEFAULT_CANCEL_GRACE_MS, DEFAULT_LEASE_MS};
-use wasmhost_proto::{JobId, TaskId, WorkerId};
+use wasmhost_proto::{JobId, WorkerId};
 
 /// What an operator may set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -75,7 +76,7 @@ pub struct Primary {
     jobs: BTreeMap<JobId, jobs::Job>,
     /// Live jobs by their idempotency keys.
     keys: BTreeMap<String, JobId>,
-    leases: BTreeMap<TaskId, leases::Leased>,
+    leases: runs::Leases,
     queue: queue::Queue,
     workers: BTreeMap<WorkerId, workers::Worker>,
     sessions: BTreeMap<SessionId, WorkerId>,
@@ -117,7 +118,7 @@ impl Primary {
             last_job: last_job.unwrap_or_default(),
             jobs: BTreeMap::new(),
             keys: BTreeMap::new(),
-            leases: BTreeMap::new(),
+            leases: runs::Leases::default(),
             queue: queue::Queue::default(),
             awaited: awaited.collect(),
             workers: BTreeMap::new(),

@@ -1,5 +1,6 @@
 //! Ended attempts: recorded once, tried again, or counted as late.
 
+use super::leases::Leased;
 use super::nodes::Backoff;
 use super::persist::After;
 use super::timers::Timer;
@@ -31,15 +32,29 @@ impl Primary {
         let news = batch > w.batch;
         w.batch = w.batch.max(batch);
         w.take_back_again();
-        for item in items.into_iter().filter(|_| news) {
-            if self.is_current(worker, item.task, item.lease) {
+        let mut items = match news {
+            true => items.into_iter(),
+            false => Vec::new().into_iter(),
+        };
+        while let Some(first) = items.as_slice().first() {
+            let (task, lease) = (first.task, first.lease);
+            // No more of them are looked at than are leased together.
+            let alike = |leased: &Leased, reach: u32| match leased.is(worker, lease) {
+                true => successes(items.as_slice(), reach),
+                false => 0,
+            };
+            if let Some((count, _)) = self.unlease_run(task, alike) {
+                self.succeed(now, worker, task, items.by_ref().take(count as usize));
+                continue;
+            }
+            let Some(item) = items.next() else { break };
+            if self.is_current(worker, task, lease) {
                 if let Some(w) = self.workers.get_mut(&worker) {
                     w.completed += 1;
                 }
-                let task = item.task;
                 self.conclude(now, task, outcome_record(worker, item));
-            } else if item.lease.term == self.term || self.is_open(item.task) {
-                self.late(item.task);
+            } else if lease.term == self.term || self.is_open(task) {
+                self.late(task);
             }
             // Else it is most likely what an earlier primary recorded and could not
             // acknowledge any more.
@@ -59,8 +74,45 @@ impl Primary {
         }
     }
 
-    /// The current attempt of a task is over.
+    /// Consecutive tasks that are no longer leased have succeeded.
+    fn succeed(
+        &mut self,
+        now: Now,
+        worker: WorkerId,
+        first: TaskId,
+        items: impl ExactSizeIterator<Item = AttemptOutcome>,
+    ) {
+        let Some(job) = self.jobs.get_mut(&first.job) else {
+            return;
+        };
+        let count = items.len() as u32;
+        let node = &mut job.nodes[usize::from(first.node)];
+        if !node.failed.is_empty() {
+            for index in first.index..=first.index + (count - 1) {
+                node.failed.remove(&index);
+            }
+        }
+        job.count(first.node, |c| c.succeeded += u64::from(count));
+        self.open_tasks -= u64::from(count);
+        let mut started = false;
+        for item in items {
+            started |= item.started.is_some();
+            self.persist.end(item.task, outcome_record(worker, item));
+        }
+        if started {
+            job.note_start(now.wall);
+        }
+        self.persist.job(first.job);
+        if let Some(w) = self.workers.get_mut(&worker) {
+            w.completed += u64::from(count);
+        }
+    }
+
+    /// The current attempt of a task has failed.
     fn conclude(&mut self, now: Now, task: TaskId, mut outcome: OutcomeRecord) {
+        let Some(failure) = outcome.failure.as_mut() else {
+            return;
+        };
         if self.unlease(task).is_none() {
             return;
         }
@@ -73,11 +125,6 @@ impl Primary {
         self.persist.job(task.job);
         let stopping = job.is_stopping();
         let node = &mut job.nodes[usize::from(task.node)];
-        let Some(failure) = outcome.failure.as_mut() else {
-            node.failed.remove(&task.index);
-            job.count(task.node, |c| c.succeeded += 1);
-            return self.record_end(task, outcome);
-        };
         match (stopping, failure.kind) {
             (true, FailureKind::Cancelled) => {}
             (true, _) => {
@@ -159,7 +206,7 @@ impl Primary {
 
     fn record_end(&mut self, task: TaskId, outcome: OutcomeRecord) {
         self.open_tasks -= 1;
-        self.persist.write(Write::Outcome(task, outcome));
+        self.persist.end(task, outcome);
     }
 
     /// A failed task's wait is over.
@@ -175,20 +222,14 @@ impl Primary {
     }
 
     /// Leases whose worker may or may not run them still: their attempts failed.
-    pub(super) fn lose_leases(
-        &mut self,
-        now: Now,
-        worker: WorkerId,
-        why: &str,
-        which: impl Fn(&TaskId) -> bool,
-    ) {
-        for task in self.leases_on(worker, which) {
+    pub(super) fn lose_leases(&mut self, now: Now, worker: WorkerId, why: &str) {
+        for task in self.leases_on(worker) {
             self.give_up(now, task, FailureKind::LostWorker, why);
         }
     }
 
     pub(super) fn give_up(&mut self, now: Now, task: TaskId, kind: FailureKind, why: &str) {
-        let Some(leased) = self.leases.get_mut(&task) else {
+        let Some(leased) = self.leases.alone(task) else {
             return;
         };
         let report = leased.report.take();
@@ -204,6 +245,27 @@ impl Primary {
         };
         self.conclude(now, task, outcome);
     }
+}
+
+/// How many outcomes from the first on, `most` at most, are successes of consecutive
+/// tasks under one lease.
+fn successes(items: &[AttemptOutcome], most: u32) -> u32 {
+    let succeeded = |item: &AttemptOutcome| matches!(item.end, End::Success(_));
+    let Some(first) = items.first().filter(|first| succeeded(first)) else {
+        return 0;
+    };
+    let next = |(offset, item): (u32, &AttemptOutcome)| {
+        let task = TaskId {
+            index: item.task.index,
+            ..first.task
+        };
+        item.task == task
+            && item.task.index.checked_sub(first.task.index) == Some(offset)
+            && item.lease == first.lease
+            && succeeded(item)
+    };
+    let alike = (0..most).zip(items).take_while(|item| next(*item));
+    alike.count() as u32
 }
 
 fn stored(data: ResultData) -> StoredResult {

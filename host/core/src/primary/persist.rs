@@ -2,7 +2,7 @@
 //! at most; nothing is promised before the batch that holds it is durable.
 
 use super::{Effect, Primary, Refusal, Reply, RequestId};
-use crate::record::{JobRecord, Write};
+use crate::record::{JobRecord, OutcomeRecord, Write};
 use std::collections::{BTreeSet, VecDeque};
 use wasmhost_proto::wire::ToWorker;
 use wasmhost_proto::{JobId, NodeIndex, TaskId, WorkerId};
@@ -33,6 +33,8 @@ struct Pending {
 pub(super) struct Persist {
     seq: u64,
     writes: Vec<Write>,
+    /// Tasks whose end is among them, consecutive ones together.
+    ended: Vec<(TaskId, u32)>,
     dirty: BTreeSet<JobId>,
     after: Vec<After>,
     pending: VecDeque<Pending>,
@@ -41,6 +43,20 @@ pub(super) struct Persist {
 impl Persist {
     pub(super) fn write(&mut self, write: Write) {
         self.writes.push(write);
+    }
+
+    /// A task's end.
+    pub(super) fn end(&mut self, task: TaskId, outcome: OutcomeRecord) {
+        self.writes.push(Write::Outcome(task, outcome));
+        match self.ended.last_mut() {
+            Some((first, count))
+                if (first.job, first.node) == (task.job, task.node)
+                    && first.index.checked_add(*count) == Some(task.index) =>
+            {
+                *count += 1;
+            }
+            _ => self.ended.push((task, 1)),
+        }
     }
 
     /// The job's record is part of this event's batch.
@@ -63,26 +79,6 @@ impl Persist {
     }
 }
 
-/// The tasks whose end is among these writes, consecutive ones together.
-fn ended_in(writes: &[Write]) -> Vec<(TaskId, u32)> {
-    let mut runs: Vec<(TaskId, u32)> = Vec::new();
-    for write in writes {
-        let Write::Outcome(task, _) = write else {
-            continue;
-        };
-        match runs.last_mut() {
-            Some((first, count))
-                if (first.job, first.node) == (task.job, task.node)
-                    && first.index.checked_add(*count) == Some(task.index) =>
-            {
-                *count += 1;
-            }
-            _ => runs.push((*task, 1)),
-        }
-    }
-    runs
-}
-
 impl Primary {
     /// Closes this event's batch.
     pub(super) fn flush(&mut self) {
@@ -102,7 +98,7 @@ impl Primary {
             }
             return;
         }
-        let ended = ended_in(&writes);
+        let ended = std::mem::take(&mut self.persist.ended);
         let records = jobs.iter().map(|(record, _)| record.clone());
         writes.extend(records.map(|record| Write::Job(Box::new(record))));
         self.persist.seq += 1;

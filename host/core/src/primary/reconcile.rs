@@ -21,12 +21,14 @@ impl Primary {
                 map.entry(h.task).or_default().push(h.lease);
                 map
             });
-        let gone: Vec<TaskId> = self.leases_on(worker, |task| {
-            let lease = self.leases.get(task).map(|l| l.lease);
-            !by_task
-                .get(task)
-                .is_some_and(|l| l.iter().any(|l| Some(*l) == lease))
-        });
+        let mut gone: Vec<TaskId> = Vec::new();
+        for run in self.leases.of_worker(worker) {
+            let holds = |task: &TaskId| {
+                let held = by_task.get(task);
+                held.is_some_and(|leases| leases.contains(&run.leased.lease))
+            };
+            gone.extend(run.tasks().filter(|task| !holds(task)));
+        }
         for task in gone {
             if same_process {
                 // It never arrived, or its return was under way.
@@ -95,7 +97,7 @@ impl Primary {
         }
         job.note_ready(task.node);
         self.touched.insert(task.job);
-        self.lease(task, worker, lease);
+        self.lease(task, 1, worker, lease);
         true
     }
 }

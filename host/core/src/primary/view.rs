@@ -126,11 +126,12 @@ impl Primary {
             return (Vec::new(), 0);
         };
         let of = |running: bool| {
-            let leases = self.leases_of(job);
-            leases.filter(move |(_, l)| l.running_since.is_some() == running)
+            let runs = self.leases.of_job(job);
+            let runs = runs.filter(move |run| run.leased.running_since.is_some() == running);
+            runs.flat_map(|run| run.tasks().map(move |task| (task, run.leased)))
         };
         let tasks = of(true).chain(of(false)).take(max);
-        let tasks: Vec<LiveTask> = tasks.map(|(id, l)| self.leased_task(now, *id, l)).collect();
+        let tasks: Vec<LiveTask> = tasks.map(|(id, l)| self.leased_task(now, id, l)).collect();
         let left_out = open(&record.counts) - tasks.len() as u64;
         (tasks, left_out)
     }
@@ -139,7 +140,7 @@ impl Primary {
     pub fn live_task(&self, now: Now, task: TaskId) -> Option<LiveTask> {
         let job = self.jobs.get(&task.job)?;
         let node = job.nodes.get(usize::from(task.node))?;
-        if let Some(leased) = self.leases.get(&task) {
+        if let Some(leased) = self.leases.get(task) {
             return Some(self.leased_task(now, task, leased));
         }
         let state = if node.is_unleased(task.index) {
@@ -188,9 +189,9 @@ impl Primary {
     /// The workers that hold tasks of a job.
     pub fn job_workers(&self, now: Now, job: JobId) -> Vec<WorkerFreshness> {
         let mut running: BTreeMap<WorkerId, u32> = BTreeMap::new();
-        for (_, leased) in self.leases_of(job) {
-            let ran = running.entry(leased.worker).or_default();
-            *ran += u32::from(leased.running_since.is_some());
+        for run in self.leases.of_job(job) {
+            let ran = running.entry(run.leased.worker).or_default();
+            *ran += run.leased.running_since.map_or(0, |_| run.count);
         }
         let views = running.into_iter().filter_map(|(id, running)| {
             let worker = self.workers.get(&id)?;
@@ -227,7 +228,7 @@ fn worker_view(now: Now, id: WorkerId, worker: &Worker) -> WorkerView {
     let state = match worker.registered() {
         None => WorkerState::Gone,
         Some(_) if worker.suspect => WorkerState::Suspect,
-        Some(_) if worker.draining && worker.leases.is_empty() => WorkerState::Drained,
+        Some(_) if worker.draining && worker.leased == 0 => WorkerState::Drained,
         Some(_) if worker.draining => WorkerState::Draining,
         Some(_) => WorkerState::Up,
     };

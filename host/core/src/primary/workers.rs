@@ -44,7 +44,8 @@ pub(super) struct Worker {
     pub(super) incarnation: Option<u64>,
     /// The highest outcome batch of this incarnation that was taken in.
     pub(super) batch: u64,
-    pub(super) leases: BTreeSet<TaskId>,
+    /// Tasks that it has.
+    pub(super) leased: u32,
     pub(super) running: u32,
     pub(super) completed: u64,
     pub(super) load: Load,
@@ -114,7 +115,7 @@ impl Worker {
             session: None,
             incarnation: None,
             batch: 0,
-            leases: BTreeSet::new(),
+            leased: 0,
             running: 0,
             completed: 0,
             load: Load::default(),
@@ -140,12 +141,12 @@ impl Worker {
 
     /// Leases that it has not started.
     pub(super) fn unstarted(&self) -> u32 {
-        self.leases.len() as u32 - self.running
+        self.leased - self.running
     }
 
     /// Leases that it could not start even if all its slots were free.
     pub(super) fn excess(&self) -> u32 {
-        (self.leases.len() as u32).saturating_sub(self.slots.max(self.running))
+        self.leased.saturating_sub(self.slots.max(self.running))
     }
 
     /// Which lists it is in: takers, hungry, free, laden.
@@ -352,17 +353,12 @@ impl Primary {
     /// The worker leaves in order.
     fn bye(&mut self, now: Now, id: WorkerId) {
         // What crossed the goodbye on its way was never started, and nobody is charged.
-        for task in self.leases_on(id, |_| true) {
-            if self
-                .leases
-                .get(&task)
-                .is_some_and(|l| l.running_since.is_none())
-            {
-                self.give_back(task);
-            }
-        }
+        let held = self.leases.of_worker(id);
+        let unstarted = held.filter(|run| run.leased.running_since.is_none());
+        let unstarted: Vec<TaskId> = unstarted.flat_map(|run| run.tasks()).collect();
+        unstarted.into_iter().for_each(|task| self.give_back(task));
         // What it could not end in time was.
-        self.lose_leases(now, id, "its worker left before it had ended", |_| true);
+        self.lose_leases(now, id, "its worker left before it had ended");
         let Some(worker) = self.workers.get_mut(&id) else {
             return;
         };

@@ -201,32 +201,38 @@ impl Bench {
     pub(crate) fn end(
         &mut self,
         session: SessionId,
-        (task, lease): (TaskId, Lease),
+        lease: (TaskId, Lease),
         failure: Option<FailureKind>,
     ) {
+        self.end_all(session, &[(lease, failure)]);
+    }
+
+    /// Ends in one batch.
+    pub(crate) fn end_all(
+        &mut self,
+        session: SessionId,
+        ends: &[((TaskId, Lease), Option<FailureKind>)],
+    ) {
         self.batch += 1;
-        let end = match failure {
-            None => End::Success(ResultData::Inline(vec![1])),
-            Some(kind) => End::Failure(Box::new(Failure::new(kind, "why")), None),
-        };
         let wall = at(self.now).wall;
-        let outcome = AttemptOutcome {
-            task,
-            lease,
-            started: Some(wall),
-            ended: wall,
-            end,
-            usage: Usage::default(),
-            report: None,
+        let outcome = |((task, lease), failure): &((TaskId, Lease), Option<FailureKind>)| {
+            let end = match failure {
+                None => End::Success(ResultData::Inline(vec![1])),
+                Some(kind) => End::Failure(Box::new(Failure::new(*kind, "why")), None),
+            };
+            AttemptOutcome {
+                task: *task,
+                lease: *lease,
+                started: Some(wall),
+                ended: wall,
+                end,
+                usage: Usage::default(),
+                report: None,
+            }
         };
+        let items = Arc::new(ends.iter().map(outcome).collect());
         let batch = self.batch;
-        self.say(
-            session,
-            ToPrimary::Outcomes {
-                batch,
-                items: Arc::new(vec![outcome]),
-            },
-        );
+        self.say(session, ToPrimary::Outcomes { batch, items });
     }
 
     /// The job's latest record as written.

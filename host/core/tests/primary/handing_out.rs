@@ -2,8 +2,10 @@
 
 use crate::bench::{Bench, plan};
 use wasmhost_core::primary::{Event, Refusal, Reply};
+use wasmhost_core::record::Write;
 use wasmhost_proto::WorkerId;
 use wasmhost_proto::api::{JobState, WorkerState};
+use wasmhost_proto::outcome::FailureKind;
 use wasmhost_proto::plan::JobPlan;
 use wasmhost_proto::wire::{ToPrimary, ToWorker};
 
@@ -181,4 +183,71 @@ fn ten_million_tasks_are_one_range() {
     });
     assert_eq!(b.record(id).counts.cancelled, 10_000_000 - 1_000);
     assert!(b.writes.len() < 10);
+}
+
+/// One worker has twelve tasks as one run; some of them end in this order, in one batch.
+fn check_ends(order: &[u32], failed: &[u32]) {
+    let mut b = Bench::new();
+    let id = b.submit(plan(12));
+    b.worker(1, 12);
+    b.want(1, 12, 12);
+    let leases = b.leases();
+    b.started(1, leases[3]);
+    b.say(1, ToPrimary::Released(vec![leases[9], leases[11]]));
+    let end = |index: &u32| {
+        let failure = failed.contains(index).then_some(FailureKind::LostExecutor);
+        (leases[*index as usize], failure)
+    };
+    let ends: Vec<_> = order.iter().map(end).collect();
+    b.end_all(1, &ends);
+    let mut gone: Vec<u32> = order
+        .iter()
+        .copied()
+        .filter(|i| ![9, 11].contains(i))
+        .collect();
+    gone.sort_unstable();
+    gone.dedup();
+    let late = (order.len() - gone.len()) as u64;
+    let record = b.record(id);
+    let succeeded = (gone.len() - failed.len()) as u64;
+    assert_eq!(
+        (record.counts.succeeded, record.late_outcomes),
+        (succeeded, late),
+        "{order:?}"
+    );
+    // What came back or failed goes out again, the rest of the run is as it was.
+    b.want(1, 12, 12);
+    let rest = leases
+        .iter()
+        .filter(|(task, _)| !gone.contains(&task.index) && ![9, 11].contains(&task.index));
+    let rest: Vec<_> = rest
+        .copied()
+        .chain(b.leases())
+        .map(|lease| (lease, None))
+        .collect();
+    b.end_all(1, &rest);
+    let record = b.record(id);
+    assert_eq!(
+        (record.state, record.late_outcomes),
+        (JobState::Succeeded, late),
+        "{order:?}"
+    );
+    let recorded = |write: &Write| match write {
+        Write::Outcome(task, _) => Some(task.index),
+        _ => None,
+    };
+    let mut recorded: Vec<u32> = b.writes.iter().filter_map(recorded).collect();
+    recorded.sort_unstable();
+    assert_eq!(recorded, (0..12).collect::<Vec<_>>(), "{order:?}");
+}
+
+#[test]
+fn tasks_of_a_run_end_in_any_order() {
+    check_ends(&[0, 1, 2, 3, 4, 5], &[]);
+    check_ends(&[10, 8, 7, 6, 5, 4, 3], &[]);
+    check_ends(&[2, 4, 6, 8, 10, 0, 1, 3, 5, 7], &[]);
+    check_ends(&[4, 5, 6, 0, 1], &[5, 0]);
+    // Late: it went back before, or ends twice.
+    check_ends(&[7, 8, 9, 10, 11], &[]);
+    check_ends(&[4, 5, 5, 6, 4], &[6]);
 }
