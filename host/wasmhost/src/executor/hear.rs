@@ -7,6 +7,7 @@ use super::places::{Placed, Shared};
 use super::pool::{PoolEnd, PoolEvent};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::io::ErrorKind;
 use tokio::net::unix::OwnedReadHalf;
 use wasmhost_proto::executor::{Ended, FromExecutor, RunId};
 use wasmhost_proto::limits::{
@@ -36,18 +37,20 @@ pub(super) async fn hear(
     mut receiver: Receiver<OwnedReadHalf>,
 ) -> Option<String> {
     let mut outputs = Outputs::new();
-    loop {
+    let why = loop {
         let message = match receiver.next().await {
             Ok(Some(message)) => message,
             Ok(None) => return None,
-            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return None,
-            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return None,
-            Err(error) => return Some(format!("broke the protocol: {error}")),
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => return None,
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => return None,
+            Err(error) => break error.to_string(),
         };
         if let Err(Violation(why)) = handle(shared, seat, message, &mut outputs).await {
-            return Some(format!("broke the protocol: {why}"));
+            break why;
         }
-    }
+    };
+    shared.lock().seats[seat].blame();
+    Some(format!("broke the protocol: {why}"))
 }
 
 async fn handle(
@@ -110,16 +113,24 @@ fn begun(shared: &Shared, seat: usize, runs: &[RunId]) -> Result<Vec<Key>, Viola
     runs.iter().map(begin).collect()
 }
 
-/// Runs that never began, taken off the seat.
+/// Runs that never began, taken off the seat: all, or none if there is a lie among
+/// them, because what was taken off is not charged.
 fn returned(shared: &Shared, seat: usize, runs: &[RunId]) -> Result<Vec<Key>, Violation> {
     let mut state = shared.lock();
-    let known = &mut state.seats[seat].runs;
-    let mut take = |run: &RunId| match known.remove(run) {
-        Some(placed) if !placed.begun => Ok((placed.task, placed.lease)),
-        Some(_) => Err(Violation(format!("run {run} had begun"))),
-        None => Err(stranger(*run)),
+    let entry = &mut state.seats[seat];
+    let Some(asked) = entry.asked.checked_sub(1) else {
+        return Err(Violation("it gave back what nobody had asked for".into()));
     };
-    runs.iter().map(&mut take).collect()
+    entry.asked = asked;
+    for run in runs {
+        match entry.runs.get(run) {
+            Some(placed) if !placed.begun => {}
+            Some(_) => return Err(Violation(format!("run {run} had begun"))),
+            None => return Err(stranger(*run)),
+        }
+    }
+    let taken = runs.iter().filter_map(|run| entry.runs.remove(run));
+    Ok(taken.map(|placed| (placed.task, placed.lease)).collect())
 }
 
 /// The run under its own name, with so much log counted.
@@ -206,16 +217,32 @@ async fn end_all(
     outputs: &mut Outputs,
 ) -> Result<(), Violation> {
     let mut ends = Vec::with_capacity(all.len());
+    let mut result = Ok(());
     for ended in all {
-        check_end(&ended)?;
-        let large = ended.output.len() > MAX_INLINE || outputs.contains_key(&ended.run);
-        ends.push(match large {
-            true => end_large(shared, seat, ended, outputs).await?,
-            false => end_small(shared, seat, ended)?,
-        });
+        match end(shared, seat, ended, outputs).await {
+            Ok(end) => ends.push(end),
+            Err(violation) => {
+                result = Err(violation);
+                break;
+            }
+        }
     }
+    // Those before a lie are off their seat: nobody else would end them.
     shared.send(PoolEvent::Ended(ends)).await;
-    Ok(())
+    result
+}
+
+async fn end(
+    shared: &Shared,
+    seat: usize,
+    ended: Ended,
+    outputs: &mut Outputs,
+) -> Result<PoolEnd, Violation> {
+    check_end(&ended)?;
+    match ended.output.len() > MAX_INLINE || outputs.contains_key(&ended.run) {
+        true => end_large(shared, seat, ended, outputs).await,
+        false => end_small(shared, seat, ended),
+    }
 }
 
 fn check_end(ended: &Ended) -> Result<(), Violation> {
@@ -234,25 +261,23 @@ fn check_end(ended: &Ended) -> Result<(), Violation> {
     }
 }
 
-/// Takes the run off its seat: its end is known.
+/// Takes the run off its seat: its end is known. It stays there if the end is a lie.
 fn remove(shared: &Shared, seat: usize, ended: &Ended) -> Result<Placed, Violation> {
-    let removed = shared.lock().seats[seat].runs.remove(&ended.run);
-    let placed = removed.ok_or_else(|| stranger(ended.run))?;
+    let run = ended.run;
+    let runs = &mut shared.lock().seats[seat].runs;
+    let placed = runs.get(&run).ok_or_else(|| stranger(run))?;
     let log = ended.report.as_ref().map_or(0, |report| report.log.len());
-    match placed.log_bytes + log > MAX_LOG_BYTES + LOG_NOTE {
-        true => Err(Violation(format!("run {} has too long a log", ended.run))),
-        false => Ok(placed),
+    if placed.log_bytes + log > MAX_LOG_BYTES + LOG_NOTE {
+        return Err(Violation(format!("run {run} has too long a log")));
     }
+    if ended.output.len() as u64 > placed.spec.limits.output {
+        return Err(Violation(format!("run {run} has too long an output")));
+    }
+    runs.remove(&run).ok_or_else(|| stranger(run))
 }
 
 fn end_small(shared: &Shared, seat: usize, ended: Ended) -> Result<PoolEnd, Violation> {
     let placed = remove(shared, seat, &ended)?;
-    if ended.output.len() as u64 > placed.spec.limits.output {
-        return Err(Violation(format!(
-            "run {} has too long an output",
-            ended.run
-        )));
-    }
     Ok(PoolEnd {
         task: placed.task,
         lease: placed.lease,

@@ -101,6 +101,8 @@ pub(super) struct Seat {
     /// Specs its executor was told of, the latest one last.
     specs: VecDeque<(SpecId, Arc<NodeSpec>)>,
     careful: bool,
+    /// Times that it was asked for what has not begun, and has not answered.
+    pub(super) asked: usize,
     /// Bytes of the runs that end the outbox, roughly.
     batch_bytes: usize,
 }
@@ -180,6 +182,15 @@ impl Seat {
         }
     }
 
+    /// Somebody must answer for what its executor did: the first of its runs, unless it
+    /// is known which have begun. Without that, runs could go round for ever.
+    pub(super) fn blame(&mut self) {
+        let any_begun = self.runs.values().any(|run| run.begun);
+        if let Some(mut first) = self.runs.first_entry().filter(|_| !any_begun) {
+            first.get_mut().begun = true;
+        }
+    }
+
     /// Gives the runs that have begun, or can have, the time that they have.
     pub(super) fn set_due(&mut self, share: usize) {
         for run in self.runs.values_mut().take(share) {
@@ -237,10 +248,11 @@ impl State {
         Some(at)
     }
 
-    /// Tells every executor that lives.
-    pub(super) fn tell_all(&mut self, message: &ToExecutor) {
+    /// Asks every executor that lives for what has not begun.
+    pub(super) fn take_back(&mut self) {
         for seat in self.seats.iter_mut().filter(|seat| seat.alive) {
-            seat.outbox.push_back(message.clone());
+            seat.asked += 1;
+            seat.outbox.push_back(ToExecutor::Return);
         }
     }
 
@@ -354,15 +366,12 @@ impl State {
     /// up, or said of each run that it begins, can have fallen only over the first.
     pub(super) fn clear(&mut self, seat: usize) -> BTreeMap<RunId, Placed> {
         let entry = &mut self.seats[seat];
-        let any_begun = entry.runs.values().any(|run| run.begun);
-        if (entry.careful || !entry.alive)
-            && !any_begun
-            && let Some(mut first) = entry.runs.first_entry()
-        {
-            first.get_mut().begun = true;
+        if entry.careful || !entry.alive {
+            entry.blame();
         }
         entry.alive = false;
         entry.careful = false;
+        entry.asked = 0;
         entry.outbox.clear();
         entry.loaded.clear();
         entry.specs.clear();

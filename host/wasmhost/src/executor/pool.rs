@@ -174,7 +174,7 @@ impl Pool {
 
     /// Asks every executor for the runs that have not begun.
     pub(crate) fn take_back(&self) {
-        self.shared.lock().tell_all(&ToExecutor::Return);
+        self.shared.lock().take_back();
         self.shared.wakes.iter().for_each(|wake| wake.notify_one());
     }
 

@@ -20,7 +20,7 @@ use wasmhost_proto::limits::{MAX_LOG_BYTES, MAX_STATUS_VALUES};
 use wasmhost_proto::module::ModuleKind;
 use wasmhost_proto::outcome::FailureKind;
 use wasmhost_proto::status::{NamedValue, Status, Value};
-use wasmhost_proto::wire::{AttemptLimits, NodeSpec};
+use wasmhost_proto::wire::{AttemptLimits, FinalReport, NodeSpec};
 use wasmhost_proto::{Digest, JobId, Lease, TaskId};
 
 /// The executor's end of the socket.
@@ -48,6 +48,11 @@ impl Peer {
                 None => std::future::pending().await,
             }
         }
+    }
+
+    /// Waits until it is asked for what has not begun.
+    async fn asked(&mut self) {
+        while self.from.next().await.unwrap() != Some(ToExecutor::Return) {}
     }
 }
 
@@ -237,6 +242,16 @@ async fn liars_lose_their_lives() {
         vec![message.clone(), message]
     })
     .await;
+    check_lie("log", |run| {
+        let log = "x".repeat(2 * MAX_LOG_BYTES);
+        let status = Status::default();
+        vec![FromExecutor::Ended(vec![Ended {
+            run: run.run,
+            report: Some(Box::new(FinalReport { status, log })),
+            ..Ended::default()
+        }])]
+    })
+    .await;
     check_lie("status", |run| {
         let value = |i| NamedValue {
             name: format!("v{i}"),
@@ -361,24 +376,83 @@ async fn orders_that_cannot_be_taken_come_back() {
 
 #[tokio::test]
 async fn executors_that_fall_over_what_they_never_begin_do_not_go_on_for_ever() {
+    // The first may have been anybody's fault; from then on it is known whose.
+    check_loss(["returned", "charged", "charged"], |_| vec![]).await;
+}
+
+#[tokio::test]
+async fn what_nobody_asked_for_is_not_taken_back() {
+    check_loss(["charged"; 3], |run| {
+        vec![FromExecutor::Returned(vec![run.run])]
+    })
+    .await;
+}
+
+/// What becomes of three orders, one after the other, on executors that each take one,
+/// say `words` to it and fall.
+async fn check_loss(want: [&str; 3], words: fn(&Run) -> Vec<FromExecutor>) {
     let dir = tempfile::tempdir().unwrap();
-    let (pool, mut events) = pool(&dir, 1, |_, mut peer| {
+    let (pool, mut events) = pool(&dir, 1, move |_, mut peer| {
         Box::pin(async move {
             peer.say(FromExecutor::Ready).await;
-            peer.next_run().await;
+            let run = peer.next_run().await;
+            for message in words(&run) {
+                peer.say(message).await;
+            }
         })
     });
-    let mut ends = Vec::new();
-    for index in 0..3 {
+    for (index, want) in (0..).zip(want) {
         pool.run(order(index, 60_000));
-        ends.push(loop {
+        let became = loop {
             match events.recv().await.unwrap() {
                 PoolEvent::Ended(ends) if !ends.is_empty() => break "charged",
                 PoolEvent::Returned(keys) if !keys.is_empty() => break "returned",
                 _ => {}
             }
-        });
+        };
+        assert_eq!(became, want, "order {index}");
     }
-    // The first may have been anybody's fault; from then on it is known whose.
-    assert_eq!(ends, ["returned", "charged", "charged"]);
+}
+
+/// What becomes of orders 1 and 2, in that order of events, when their executor is asked
+/// for what has not begun and answers with `words`.
+async fn check_taken_back(want: [(u32, &str); 2], words: fn(u64, u64) -> Vec<Vec<u64>>) {
+    let dir = tempfile::tempdir().unwrap();
+    let (pool, mut events) = pool(&dir, 1, move |_, mut peer| {
+        Box::pin(async move {
+            peer.say(FromExecutor::Ready).await;
+            let (first, second) = (peer.next_run().await, peer.next_run().await);
+            peer.asked().await;
+            for runs in words(first.run, second.run) {
+                peer.say(FromExecutor::Returned(runs)).await;
+            }
+            std::future::pending().await
+        })
+    });
+    let alive = |event: &PoolEvent| matches!(event, PoolEvent::Executors { alive: 1, .. });
+    while !alive(&events.recv().await.unwrap()) {}
+    pool.run(order(1, 60_000));
+    pool.run(order(2, 60_000));
+    pool.take_back();
+    let mut became = Vec::new();
+    while became.len() < want.len() {
+        match events.recv().await.unwrap() {
+            PoolEvent::Ended(ends) => {
+                became.extend(ends.into_iter().map(|end| (end.task.index, "charged")));
+            }
+            PoolEvent::Returned(keys) => {
+                became.extend(keys.into_iter().map(|(task, _)| (task.index, "returned")));
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(became, want);
+}
+
+#[tokio::test]
+async fn what_was_asked_for_is_taken_back_once_and_whole() {
+    let once = |first, second| vec![vec![second], vec![first]];
+    check_taken_back([(2, "returned"), (1, "charged")], once).await;
+    let with_a_stranger = |_, second| vec![vec![second, 99]];
+    check_taken_back([(1, "charged"), (2, "returned")], with_a_stranger).await;
 }
