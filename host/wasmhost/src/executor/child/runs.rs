@@ -149,11 +149,15 @@ impl Executor {
         }
     }
 
+    /// Gives back what has not begun. The run whose beginning was said ahead stays: for
+    /// the supervisor it has begun.
     pub(super) fn give_back(&self) {
-        let queued = self.queue.borrow_mut().split_off(0);
+        let mut queue = self.queue.borrow_mut();
+        let front = queue.front().map(|first| first.run.run);
+        let said = front.is_some() && front == self.announced.get();
+        let queued = queue.split_off(usize::from(said));
         let mut runs: Vec<RunId> = queued.into_iter().map(|waiting| waiting.run.run).collect();
         runs.extend(self.incomplete.borrow_mut().drain().map(|(id, _)| id));
-        self.announced.set(None);
         self.say(FromExecutor::Returned(runs));
     }
 
