@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::thread;
 use std::time::Duration;
-use wasmhost_tests::{Cluster, Options, Rng, seed, task};
+use wasmhost_tests::{Cluster, Options, Rng, seed, task, wait_until};
 
 const TASKS: u64 = 150;
 const ROUNDS: u64 = 20;
@@ -107,6 +107,12 @@ fn primary_killed_at_random_instants() {
     }
 }
 
+fn kill(process: u32) {
+    let pid = rustix::process::Pid::from_raw(process as i32).unwrap();
+    // It may have gone by itself.
+    let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+}
+
 #[test]
 fn executors_killed_in_mid_run() {
     let mut rng = Rng(seed());
@@ -122,9 +128,7 @@ fn executors_killed_in_mid_run() {
         let worker = cluster.workers[0].as_ref().unwrap();
         let executors = worker.children("executor");
         assert!(!executors.is_empty(), "{}", cluster.explain());
-        let victim = executors[rng.below(executors.len() as u64) as usize];
-        let pid = rustix::process::Pid::from_raw(victim as i32).unwrap();
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        kill(executors[rng.below(executors.len() as u64) as usize]);
         check_complete(&cluster, &job, &before);
         let repeated: Vec<Value> = cluster
             .tasks(&job)
@@ -141,6 +145,60 @@ fn executors_killed_in_mid_run() {
                 task["attempts"][1]["failure"]["kind"], "lost_executor",
                 "{task}"
             );
+        }
+    }
+}
+
+/// The task whose executor falls each time it runs.
+const CULPRIT: usize = 300;
+
+#[test]
+fn only_the_task_that_fells_its_executors_pays_for_them() {
+    let cluster = Cluster::start(Options {
+        workers: 1,
+        slots: 1,
+        ..Options::default()
+    });
+    // Short ones around it, so that the executor has many at hand when it falls.
+    let mut items = vec![r#"{ do = "spin", ms = 0 }"#; 2 * CULPRIT];
+    items[CULPRIT] = r#"{ do = "loop" }"#;
+    let job = cluster.submit(&format!(
+        r#"
+        [job]
+        name = "felled"
+        on_failure = "continue"
+        [task]
+        module = {{ path = "{}" }}
+        array = {{ items = [{}] }}
+        retry = {{ lost = 2, backoff = "10ms" }}
+        "#,
+        task("fixtures/odd").display(),
+        items.join(", ")
+    ));
+    for attempt in 1..=3 {
+        wait_until(
+            &format!("attempt {attempt} of the culprit to run"),
+            Duration::from_secs(120),
+            || {
+                let culprit = &cluster.tasks(&job)[CULPRIT];
+                let runs = culprit["state"] == "running";
+                (runs && culprit["attempts"][0]["attempt"] == attempt).then_some(())
+            },
+            || cluster.explain(),
+        );
+        let worker = cluster.workers[0].as_ref().unwrap();
+        worker.children("executor").into_iter().for_each(kill);
+    }
+    let view = cluster.finish(&job);
+    assert_eq!(view["state"], "failed", "{view}\n{}", cluster.explain());
+    for (index, task) in cluster.tasks(&job).iter().enumerate() {
+        let attempts = task["attempts"].as_array().unwrap();
+        if index == CULPRIT {
+            let kinds = attempts.iter().map(|a| &a["failure"]["kind"]);
+            assert!(kinds.eq(["lost_executor"; 3]), "{task}");
+        } else {
+            assert_eq!(task["state"], "succeeded", "{task}");
+            assert_eq!(attempts.len(), 1, "an innocent was charged: {task}");
         }
     }
 }
