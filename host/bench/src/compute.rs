@@ -6,46 +6,52 @@ use crate::sandbox::Ours;
 use crate::scenario::{Better, Figure, Group, Run, Sample};
 use anyhow::{Result, anyhow};
 use std::hint::black_box;
+use wasmhost::TaskError;
 use wasmhost::testing::Fake;
 use wasmhost_paths::processor_time;
 use wasmhost_proto::module::ModuleKind;
 
 pub(crate) const GROUPS: &[Group] = &[
-    Group {
-        figures: &[Figure {
-            name: "compute-mandelbrot",
-            unit: "ms",
-            better: Better::Lower,
-            target: None,
-            what: "a tile of the Mandelbrot set in the sandbox; limit: the same code native",
-        }],
-        runs: 5,
-        set_up: |place| {
-            let picture = br#"{"width":400,"height":300,"iterations":1000}"#;
-            against_native(place, "mandelbrot", picture, |fake, input| {
-                let done = fake.call(task_mandelbrot::tile, input);
-                done.map(drop).map_err(|e| anyhow!("{e}"))
-            })
-        },
-    },
-    Group {
-        figures: &[Figure {
-            name: "compute-memory",
-            unit: "ms",
-            better: Better::Lower,
-            target: None,
-            what: "walks and sums over 32 MiB in the sandbox; limit: the same code native",
-        }],
-        runs: 5,
-        set_up: |place| {
-            let work = br#"{"mebibytes":32,"steps":1000000,"sums":10}"#;
-            against_native(place, "fixtures/kernel", work, |fake, input| {
-                let done = fake.call(task_kernel::kernel, input);
-                done.map(drop).map_err(|e| anyhow!("{e}"))
-            })
-        },
-    },
+    group(&[MANDELBROT], |place| {
+        let picture = br#"{"width":400,"height":300,"iterations":1000}"#;
+        against_native(place, "mandelbrot", picture, |fake, input| {
+            done(fake.call(task_mandelbrot::tile, input))
+        })
+    }),
+    group(&[MEMORY], |place| {
+        let work = br#"{"mebibytes":32,"steps":1000000,"sums":10}"#;
+        against_native(place, "fixtures/kernel", work, |fake, input| {
+            done(fake.call(task_kernel::kernel, input))
+        })
+    }),
 ];
+
+const MANDELBROT: Figure = figure(
+    "compute-mandelbrot",
+    "a tile of the Mandelbrot set in the sandbox; limit: the same code native",
+);
+const MEMORY: Figure = figure(
+    "compute-memory",
+    "walks and sums over 32 MiB in the sandbox; limit: the same code native",
+);
+
+const fn figure(name: &'static str, what: &'static str) -> Figure {
+    Figure {
+        name,
+        unit: "ms",
+        better: Better::Lower,
+        target: None,
+        what,
+    }
+}
+
+const fn group(figures: &'static [Figure], set_up: fn(&Place) -> Result<Run>) -> Group {
+    Group {
+        figures,
+        runs: 5,
+        set_up,
+    }
+}
 
 type Native = fn(&Fake, &[u8]) -> Result<()>;
 
@@ -63,4 +69,8 @@ fn against_native(place: &Place, name: &str, input: &[u8], native: Native) -> Re
             limit.as_secs_f64() * 1e3,
         )])
     }))
+}
+
+fn done<T>(result: Result<T, TaskError>) -> Result<()> {
+    result.map(drop).map_err(|error| anyhow!("{error}"))
 }

@@ -31,81 +31,52 @@ pub struct Path {
     pub run: fn(&mut Meter) -> Result<u64>,
 }
 
+/// A row of the table: the name, the item, what is done, and how.
+macro_rules! paths {
+    ($($name:literal per $item:literal: $what:literal, $run:expr;)*) => {
+        &[$(Path { name: $name, item: $item, what: $what, run: $run }),*]
+    };
+}
+
 /// Every path.
-pub const PATHS: &[Path] = &[
-    Path {
-        name: "primary-array",
-        item: "task",
-        what: "submit an array of 10,000 tasks, assign it to 16 workers, take the outcomes in",
-        run: |meter| core::array(16, 10_000, meter, core::Side::Primary),
-    },
-    Path {
-        name: "primary-array-1000",
-        item: "task",
-        what: "the same with 100,000 tasks and 1,000 workers",
-        run: |meter| core::array(1_000, 100_000, meter, core::Side::Primary),
-    },
-    Path {
-        name: "primary-graph",
-        item: "task",
-        what: "a random graph of 100 arrays with 10,000 tasks in sum through 16 workers",
-        run: |meter| core::graph(16, core::Graph::SMALL, meter, core::Side::Primary),
-    },
-    Path {
-        name: "primary-singles",
-        item: "job",
-        what: "2,000 jobs of one task each through one worker, from the submission to the end",
-        run: |meter| core::singles(2_000, meter),
-    },
-    Path {
-        name: "worker-array",
-        item: "task",
-        what: "a worker takes assignments, starts 10,000 tasks and reports their outcomes",
-        run: |meter| core::array(1, 10_000, meter, core::Side::Worker),
-    },
-    Path {
-        name: "write-outcomes",
-        item: "outcome",
-        what: "frames of 256 outcomes with 8 bytes of result",
-        run: |meter| codec::outcomes(meter, codec::Way::Write),
-    },
-    Path {
-        name: "read-outcomes",
-        item: "outcome",
-        what: "the same frames read",
-        run: |meter| codec::outcomes(meter, codec::Way::Read),
-    },
-    Path {
-        name: "write-assign",
-        item: "task",
-        what: "frames that assign 256 indexes of a range",
-        run: |meter| codec::assign(meter, codec::Way::Write),
-    },
-    Path {
-        name: "read-assign",
-        item: "task",
-        what: "the same frames read",
-        run: |meter| codec::assign(meter, codec::Way::Read),
-    },
-    Path {
-        name: "store-commit",
-        item: "outcome",
-        what: "commit an array of 10,000 outcomes in batches of 256 as the core emits them",
-        run: |meter| store::outcomes(meter, store::Way::Commit),
-    },
-    Path {
-        name: "store-read",
-        item: "outcome",
-        what: "read the same outcomes back in pages of 500",
-        run: |meter| store::outcomes(meter, store::Way::Read),
-    },
-    Path {
-        name: "store-recover",
-        item: "outcome",
-        what: "recover the live job of those outcomes",
-        run: |meter| store::outcomes(meter, store::Way::Recover),
-    },
-];
+pub const PATHS: &[Path] = paths! {
+    "primary-array" per "task":
+        "submit an array of 10,000 tasks, assign it to 16 workers, take the outcomes in",
+        |meter| core::array(16, 10_000, meter, core::Side::Primary);
+    "primary-array-1000" per "task":
+        "the same with 100,000 tasks and 1,000 workers",
+        |meter| core::array(1_000, 100_000, meter, core::Side::Primary);
+    "primary-graph" per "task":
+        "a random graph of 100 arrays with 10,000 tasks in sum through 16 workers",
+        |meter| core::graph(16, core::Graph::SMALL, meter, core::Side::Primary);
+    "primary-singles" per "job":
+        "2,000 jobs of one task each through one worker, from the submission to the end",
+        |meter| core::singles(2_000, meter);
+    "worker-array" per "task":
+        "a worker takes assignments, starts 10,000 tasks and reports their outcomes",
+        |meter| core::array(1, 10_000, meter, core::Side::Worker);
+    "write-outcomes" per "outcome":
+        "frames of 256 outcomes with 8 bytes of result",
+        |meter| codec::outcomes(meter, codec::Way::Write);
+    "read-outcomes" per "outcome":
+        "the same frames read",
+        |meter| codec::outcomes(meter, codec::Way::Read);
+    "write-assign" per "task":
+        "frames that assign 256 indexes of a range",
+        |meter| codec::assign(meter, codec::Way::Write);
+    "read-assign" per "task":
+        "the same frames read",
+        |meter| codec::assign(meter, codec::Way::Read);
+    "store-commit" per "outcome":
+        "commit an array of 10,000 outcomes in batches of 256 as the core emits them",
+        |meter| store::outcomes(meter, store::Way::Commit);
+    "store-read" per "outcome":
+        "read the same outcomes back in pages of 500",
+        |meter| store::outcomes(meter, store::Way::Read);
+    "store-recover" per "outcome":
+        "recover the live job of those outcomes",
+        |meter| store::outcomes(meter, store::Way::Recover);
+};
 
 #[cfg(test)]
 mod tests {
