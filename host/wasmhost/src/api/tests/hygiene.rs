@@ -19,12 +19,7 @@ async fn nothing_of_the_api_without_a_token() {
         expired.id,
         expired_text.rsplit_once('_').unwrap().1
     );
-    fixture
-        .app
-        .handle
-        .write(vec![Write::Token(expired)])
-        .await
-        .unwrap();
+    fixture.write(Write::Token(expired)).await;
     let join = fixture
         .post("/api/v1/tokens", json!({"kind": "join"}))
         .await;
@@ -36,63 +31,28 @@ async fn nothing_of_the_api_without_a_token() {
         204
     );
 
-    let check = async |path: &str, header: Option<&str>, status: u16, code: &str| {
-        let mut request = Request::get(path);
-        if let Some(value) = header {
-            request = request.header(header::AUTHORIZATION, value);
-        }
-        let answer = fixture.send(request.body(Body::empty()).unwrap()).await;
-        assert_eq!(
-            (answer.status.as_u16(), answer.code().as_str()),
-            (status, code),
-            "{path} {header:?}"
-        );
+    let check = async |path: &str, token: &str, want: &str| {
+        let header = (!token.is_empty()).then(|| format!("Bearer {token}"));
+        let answer = fixture.get_as(path, header.as_deref()).await;
+        assert_eq!(answer.said(), want, "{path} {token}");
         let challenge = answer.header("www-authenticate");
-        assert_eq!(
-            challenge.starts_with("Bearer"),
-            status == 401,
-            "{path} {challenge}"
-        );
-        let given = header
-            .and_then(|h| h.rsplit_once('_'))
-            .map_or("-", |(_, secret)| secret);
-        assert!(
-            given == "-" || !answer.text().contains(given),
-            "the answer repeats the token"
-        );
+        let challenged = challenge.starts_with("Bearer");
+        assert_eq!(challenged, answer.status == 401, "{path} {challenge}");
+        let secret = token.rsplit_once('_').map(|(_, secret)| secret);
+        let repeated = secret.is_some_and(|secret| answer.text().contains(secret));
+        assert!(!repeated, "the answer repeats the token");
     };
-    let good = format!("Bearer {}", fixture.token);
-    check("/api/v1/info", Some(&good), 200, "").await;
-    check("/api/v1/info", None, 401, "no_token").await;
-    check("/api/v1/nowhere", None, 401, "no_token").await;
-    check("/api/v1/openapi.json", None, 401, "no_token").await;
-    check("/api/v1/jobs/x/events", None, 401, "no_token").await;
-    check("/api/v1/info", Some("Bearer nonsense"), 401, "bad_token").await;
-    check(
-        "/api/v1/info",
-        Some(&format!("Bearer {forged}")),
-        401,
-        "bad_token",
-    )
-    .await;
-    check(
-        "/api/v1/info",
-        Some(&format!("Bearer {revoked}")),
-        401,
-        "bad_token",
-    )
-    .await;
-    check(
-        "/api/v1/info",
-        Some(&format!("Bearer {join}")),
-        401,
-        "bad_token",
-    )
-    .await;
-    check("/healthz", None, 200, "").await;
-    check("/readyz", None, 200, "").await;
-    check("/metrics", None, 200, "").await;
-    check("/nowhere", None, 404, "not_found").await;
+    check("/api/v1/info", &fixture.token, "200").await;
+    for path in ["info", "nowhere", "openapi.json", "jobs/x/events"] {
+        check(&format!("/api/v1/{path}"), "", "401 no_token").await;
+    }
+    for token in ["nonsense", &forged, &revoked, &join] {
+        check("/api/v1/info", token, "401 bad_token").await;
+    }
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        check(path, "", "200").await;
+    }
+    check("/nowhere", "", "404 not_found").await;
 }
 
 #[tokio::test]
@@ -103,31 +63,16 @@ async fn an_expired_token_says_so() {
         expires: Some(Timestamp(1)),
         ..record
     };
-    fixture
-        .app
-        .handle
-        .write(vec![Write::Token(record)])
-        .await
-        .unwrap();
-    let request =
-        Request::get("/api/v1/info").header(header::AUTHORIZATION, format!("Bearer {text}"));
-    let answer = fixture.send(request.body(Body::empty()).unwrap()).await;
-    assert_eq!(
-        (answer.status.as_u16(), answer.code().as_str()),
-        (401, "token_expired")
-    );
+    fixture.write(Write::Token(record)).await;
+    let bearer = format!("Bearer {text}");
+    let answer = fixture.get_as("/api/v1/info", Some(&bearer)).await;
+    assert_eq!(answer.said(), "401 token_expired");
 }
 
 #[tokio::test]
 async fn every_answer_carries_the_security_headers() {
     let fixture = Fixture::new().await;
-    fixture
-        .ended_job(
-            "0jx5000000",
-            plan("a", Array::Single),
-            vec![Some(success(b"x"))],
-        )
-        .await;
+    fixture.good_job("0jx5000000").await;
     for path in [
         "/api/v1/info",
         "/api/v1/nowhere",
@@ -176,6 +121,50 @@ async fn request_ids_come_back_if_they_are_harmless() {
     }
 }
 
+/// Method and path, type and text of the body (LONG is long), status and code of the answer.
+const SENSELESS: &str = r#"
+# Bodies.
+POST /api/v1/jobs                     |                                 | {}                                | 415 unsupported_media_type
+POST /api/v1/jobs                     | text/plain                      | {}                                | 415 unsupported_media_type
+POST /api/v1/jobs                     | application/json                |                                   | 400 bad_json
+POST /api/v1/jobs                     | application/json                | {                                 | 400 bad_json
+POST /api/v1/jobs                     | application/json                | []                                | 400 bad_body
+POST /api/v1/jobs                     | application/json                | {"definition":"","more":1}        | 400 bad_body
+POST /api/v1/jobs                     | application/json                | {"definition":7}                  | 400 bad_body
+POST /api/v1/jobs                     | application/json; charset=utf-8 | {"definition":""}                 | 422 definition_rejected
+POST /api/v1/jobs/check               | application/json                | {"definition":"]["}               | 422 definition_rejected
+POST /api/v1/tokens                   | application/json                | {"name":"LONG"}                   | 413 too_large
+POST /api/v1/tokens                   | application/json                | {"kind":"admin"}                  | 400 bad_body
+POST /api/v1/tokens                   | application/json                | {"kind":"join","ttl_ms":0}        | 422 bad_ttl
+POST /api/v1/tokens                   | application/json                | {"kind":"join","ttl_ms":86400001} | 422 bad_ttl
+POST /api/v1/tokens                   | application/json                | {"kind":"client","name":"\u0007"} | 422 bad_name
+POST /api/v1/jobs/0jx5/cancel         | application/json                | {"grace":1}                       | 400 bad_body
+POST /api/v1/jobs/0jx5/cancel         |                                 | hello                             | 400 bad_body
+# Ids.
+GET /api/v1/jobs/i                    |                                 |                                   | 404 not_found
+GET /api/v1/jobs/0jx4                 |                                 |                                   | 404 not_found
+GET /api/v1/jobs/%ff                  |                                 |                                   | 400 bad_path
+GET /api/v1/jobs/0jx5/tasks/none/0    |                                 |                                   | 404 not_found
+GET /api/v1/jobs/0jx5/tasks/task/3    |                                 |                                   | 404 not_found
+GET /api/v1/jobs/0jx5/tasks/task/-1   |                                 |                                   | 404 not_found
+GET /api/v1/jobs/0jx5/tasks/1/0       |                                 |                                   | 404 not_found
+POST /api/v1/workers/nobody/drain     | application/json                | {"on":true}                       | 404 not_found
+GET /api/v1/modules/nothing           |                                 |                                   | 404 not_found
+DELETE /api/v1/tokens/000             |                                 |                                   | 404 not_found
+# Queries.
+GET /api/v1/jobs?limit=x              |                                 |                                   | 400 bad_query
+GET /api/v1/jobs?stat=failed          |                                 |                                   | 400 bad_query
+GET /api/v1/jobs?state=dead           |                                 |                                   | 400 bad_query
+GET /api/v1/jobs?cursor=x             |                                 |                                   | 400 bad_cursor
+GET /api/v1/jobs/0jx5/tasks?cursor=1  |                                 |                                   | 400 bad_cursor
+GET /api/v1/jobs/0jx5/tasks?node=none |                                 |                                   | 404 not_found
+POST /api/v1/modules?name=a%20b       |                                 |                                   | 400 bad_name
+# Methods and paths.
+PUT /api/v1/jobs                      |                                 |                                   | 405 method_not_allowed
+POST /healthz                         |                                 |                                   | 405 method_not_allowed
+GET /api/v1/job                       |                                 |                                   | 404 not_found
+"#;
+
 #[tokio::test]
 async fn requests_that_make_no_sense() {
     let fixture = Fixture::new().await;
@@ -186,257 +175,23 @@ async fn requests_that_make_no_sense() {
             vec![Some(success(b"x")), None, None],
         )
         .await;
-    let check =
-        async |method: &str, path: &str, kind: &str, body: String, status: u16, code: &str| {
-            let mut request = fixture.request(method.parse().unwrap(), path);
-            if !kind.is_empty() {
-                request = request.header("content-type", kind);
-            }
-            let shown: String = body.chars().take(60).collect();
-            let answer = fixture.send(request.body(Body::from(body)).unwrap()).await;
-            let got = (answer.status.as_u16(), answer.code());
-            assert_eq!(
-                got,
-                (status, code.to_owned()),
-                "{method} {path} {kind} {shown}: {}",
-                answer.text()
-            );
-            assert_eq!(answer.json()["type"], format!("urn:wasmhost:{code}"));
+    let rows = SENSELESS.lines().filter(|row| row.contains('|'));
+    for row in rows {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let [what, kind, body, want] = cells[..] else {
+            panic!("{row}")
         };
-    let json = "application/json";
-    let s = String::from;
-    // Bodies.
-    check(
-        "POST",
-        "/api/v1/jobs",
-        "",
-        s("{}"),
-        415,
-        "unsupported_media_type",
-    )
-    .await;
-    check(
-        "POST",
-        "/api/v1/jobs",
-        "text/plain",
-        s("{}"),
-        415,
-        "unsupported_media_type",
-    )
-    .await;
-    check("POST", "/api/v1/jobs", json, s(""), 400, "bad_json").await;
-    check("POST", "/api/v1/jobs", json, s("{"), 400, "bad_json").await;
-    check("POST", "/api/v1/jobs", json, s("[]"), 400, "bad_body").await;
-    check(
-        "POST",
-        "/api/v1/jobs",
-        json,
-        s(r#"{"definition":"","more":1}"#),
-        400,
-        "bad_body",
-    )
-    .await;
-    check(
-        "POST",
-        "/api/v1/jobs",
-        json,
-        s(r#"{"definition":7}"#),
-        400,
-        "bad_body",
-    )
-    .await;
-    check(
-        "POST",
-        "/api/v1/jobs",
-        "application/json; charset=utf-8",
-        s(r#"{"definition":""}"#),
-        422,
-        "definition_rejected",
-    )
-    .await;
-    check(
-        "POST",
-        "/api/v1/jobs/check",
-        json,
-        s(r#"{"definition":"]["}"#),
-        422,
-        "definition_rejected",
-    )
-    .await;
-    check(
-        "POST",
-        "/api/v1/tokens",
-        json,
-        format!("{{\"name\":\"{}\"}}", "x".repeat(70_000)),
-        413,
-        "too_large",
-    )
-    .await;
-    check(
-        "POST",
-        "/api/v1/tokens",
-        json,
-        s(r#"{"kind":"admin"}"#),
-        400,
-        "bad_body",
-    )
-    .await;
-    check(
-        "POST",
-        "/api/v1/tokens",
-        json,
-        s(r#"{"kind":"join","ttl_ms":0}"#),
-        422,
-        "bad_ttl",
-    )
-    .await;
-    check(
-        "POST",
-        "/api/v1/tokens",
-        json,
-        s(r#"{"kind":"join","ttl_ms":86400001}"#),
-        422,
-        "bad_ttl",
-    )
-    .await;
-    check(
-        "POST",
-        "/api/v1/tokens",
-        json,
-        s(r#"{"kind":"client","name":"\u0007"}"#),
-        422,
-        "bad_name",
-    )
-    .await;
-    check(
-        "POST",
-        "/api/v1/jobs/0jx5/cancel",
-        json,
-        s(r#"{"grace":1}"#),
-        400,
-        "bad_body",
-    )
-    .await;
-    check(
-        "POST",
-        "/api/v1/jobs/0jx5/cancel",
-        "",
-        s("hello"),
-        400,
-        "bad_body",
-    )
-    .await;
-    // Ids.
-    check("GET", "/api/v1/jobs/i", "", s(""), 404, "not_found").await;
-    check("GET", "/api/v1/jobs/0jx4", "", s(""), 404, "not_found").await;
-    check("GET", "/api/v1/jobs/%ff", "", s(""), 400, "bad_path").await;
-    check(
-        "GET",
-        "/api/v1/jobs/0jx5/tasks/none/0",
-        "",
-        s(""),
-        404,
-        "not_found",
-    )
-    .await;
-    check(
-        "GET",
-        "/api/v1/jobs/0jx5/tasks/task/3",
-        "",
-        s(""),
-        404,
-        "not_found",
-    )
-    .await;
-    check(
-        "GET",
-        "/api/v1/jobs/0jx5/tasks/task/-1",
-        "",
-        s(""),
-        404,
-        "not_found",
-    )
-    .await;
-    check(
-        "GET",
-        "/api/v1/jobs/0jx5/tasks/1/0",
-        "",
-        s(""),
-        404,
-        "not_found",
-    )
-    .await;
-    check(
-        "POST",
-        "/api/v1/workers/nobody/drain",
-        json,
-        s(r#"{"on":true}"#),
-        404,
-        "not_found",
-    )
-    .await;
-    check(
-        "GET",
-        "/api/v1/modules/nothing",
-        "",
-        s(""),
-        404,
-        "not_found",
-    )
-    .await;
-    check("DELETE", "/api/v1/tokens/000", "", s(""), 404, "not_found").await;
-    // Queries.
-    check("GET", "/api/v1/jobs?limit=x", "", s(""), 400, "bad_query").await;
-    check(
-        "GET",
-        "/api/v1/jobs?stat=failed",
-        "",
-        s(""),
-        400,
-        "bad_query",
-    )
-    .await;
-    check(
-        "GET",
-        "/api/v1/jobs?state=dead",
-        "",
-        s(""),
-        400,
-        "bad_query",
-    )
-    .await;
-    check("GET", "/api/v1/jobs?cursor=x", "", s(""), 400, "bad_cursor").await;
-    check(
-        "GET",
-        "/api/v1/jobs/0jx5/tasks?cursor=1",
-        "",
-        s(""),
-        400,
-        "bad_cursor",
-    )
-    .await;
-    check(
-        "GET",
-        "/api/v1/jobs/0jx5/tasks?node=none",
-        "",
-        s(""),
-        404,
-        "not_found",
-    )
-    .await;
-    check(
-        "POST",
-        "/api/v1/modules?name=a%20b",
-        "",
-        s(""),
-        400,
-        "bad_name",
-    )
-    .await;
-    // Methods and paths.
-    check("PUT", "/api/v1/jobs", "", s(""), 405, "method_not_allowed").await;
-    check("POST", "/healthz", "", s(""), 405, "method_not_allowed").await;
-    check("GET", "/api/v1/job", "", s(""), 404, "not_found").await;
+        let (method, path) = what.split_once(' ').unwrap();
+        let mut request = fixture.request(method.parse().unwrap(), path);
+        if !kind.is_empty() {
+            request = request.header("content-type", kind);
+        }
+        let body = body.replace("LONG", &"x".repeat(70_000));
+        let answer = fixture.send(request.body(Body::from(body)).unwrap()).await;
+        assert_eq!(answer.said(), want, "{row}: {}", answer.text());
+        let urn = format!("urn:wasmhost:{}", answer.code());
+        assert_eq!(answer.json()["type"], urn);
+    }
 }
 
 #[tokio::test]

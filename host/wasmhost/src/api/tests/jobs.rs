@@ -14,9 +14,7 @@ fn trap() -> Failure {
 async fn prefixes_name_one_job_or_list_the_candidates() {
     let fixture = Fixture::new().await;
     for id in ["0jx5000000", "0jx5000001", "0jx6000000"] {
-        fixture
-            .ended_job(id, plan("a", Array::Single), vec![Some(success(b""))])
-            .await;
+        fixture.good_job(id).await;
     }
     let check = async |text: &str, status: u16, want: &str| {
         let answer = fixture.get(&format!("/api/v1/jobs/{text}")).await;
@@ -58,25 +56,7 @@ async fn a_list_is_newest_first_in_pages_live_and_ended() {
     let live = fixture.live_job(plan("new", range(9))).await.to_string();
     let all = [live.as_str(), "0000000003", "0000000002", "0000000001"];
     let check = async |query: &str, want: &[&str]| {
-        let mut got = Vec::new();
-        let mut cursor = String::new();
-        loop {
-            let page = fixture
-                .get(&format!("/api/v1/jobs?{query}{cursor}"))
-                .await
-                .json();
-            got.extend(
-                page["items"]
-                    .as_array()
-                    .unwrap()
-                    .iter()
-                    .map(|j| j["id"].as_str().unwrap().to_owned()),
-            );
-            match page["next_cursor"].as_str() {
-                Some(next) => cursor = format!("&cursor={next}"),
-                None => break,
-            }
-        }
+        let got = fixture.list(&format!("/api/v1/jobs?{query}"), "id").await;
         assert_eq!(got, want, "{query}");
     };
     check("limit=50", &all).await;
@@ -115,34 +95,11 @@ async fn tasks_come_in_pages_with_their_story() {
         node: 0,
         index: 2,
     };
-    fixture
-        .app
-        .handle
-        .write(vec![Write::Attempt(task, Box::new(failed))])
-        .await
-        .unwrap();
+    fixture.write(Write::Attempt(task, Box::new(failed))).await;
 
     let check = async |query: &str, want: &[u64]| {
-        let mut got = Vec::new();
-        let mut cursor = String::new();
-        loop {
-            let page = fixture
-                .get(&format!("/api/v1/jobs/0jx5/tasks?{query}{cursor}"))
-                .await
-                .json();
-            got.extend(
-                page["items"]
-                    .as_array()
-                    .unwrap()
-                    .iter()
-                    .map(|t| t["index"].as_u64().unwrap()),
-            );
-            match page["next_cursor"].as_str() {
-                Some(next) => cursor = format!("&cursor={next}"),
-                None => break,
-            }
-        }
-        assert_eq!(got, want, "{query}");
+        let path = format!("/api/v1/jobs/0jx5/tasks?{query}");
+        assert_eq!(fixture.list(&path, "index").await, want, "{query}");
     };
     check("limit=50", &[0, 1, 2, 3, 4, 5, 6]).await;
     check("limit=1", &[0, 1, 2, 3, 4, 5, 6]).await;
@@ -290,11 +247,7 @@ async fn results_are_bytes_or_the_reason_why_not() {
 
     let check = async |path: &str, code: &str, says: &str| {
         let answer = fixture.get(&format!("/api/v1/jobs/{path}")).await;
-        assert_eq!(
-            (answer.status.as_u16(), answer.code()),
-            (409, code.into()),
-            "{path}"
-        );
+        assert_eq!(answer.said(), format!("409 {code}"), "{path}");
         assert!(answer.text().contains(says), "{path}: {}", answer.text());
     };
     check("0c/result", "array_result", "[reduce]").await;
@@ -358,13 +311,7 @@ fn events(text: &str) -> Vec<(String, Value)> {
 #[tokio::test]
 async fn a_watch_of_a_job_begins_at_once_and_ends_with_it() {
     let fixture = Fixture::new().await;
-    fixture
-        .ended_job(
-            "0jx5000000",
-            plan("a", Array::Single),
-            vec![Some(success(b"x"))],
-        )
-        .await;
+    fixture.good_job("0jx5000000").await;
     let ended = fixture.get("/api/v1/jobs/0jx5/events").await;
     assert_eq!(ended.header("content-type"), "text/event-stream");
     let seen = events(&ended.text());
@@ -432,22 +379,10 @@ async fn watchers_are_bounded() {
         .await
         .unwrap();
     let refused = fixture.get("/api/v1/events").await;
-    assert_eq!(
-        (
-            refused.status.as_u16(),
-            refused.code(),
-            refused.header("retry-after")
-        ),
-        (503, "busy".into(), "1")
-    );
+    assert_eq!(refused.said(), "503 busy");
+    assert_eq!(refused.header("retry-after"), "1");
     drop(taken);
-    fixture
-        .ended_job(
-            "0jx5000000",
-            plan("a", Array::Single),
-            vec![Some(success(b"x"))],
-        )
-        .await;
+    fixture.good_job("0jx5000000").await;
     assert_eq!(fixture.get("/api/v1/jobs/0jx5/events").await.status, 200);
 }
 
@@ -459,10 +394,7 @@ async fn a_job_is_cancelled_and_tried_again() {
         .ended_job("0jx5000000", plan("a", range(2)), ends)
         .await;
     let gone = fixture.post("/api/v1/jobs/0jx5/retry", json!({})).await;
-    assert_eq!(
-        (gone.status.as_u16(), gone.code()),
-        (409, "module_missing".into())
-    );
+    assert_eq!(gone.said(), "409 module_missing");
     // Cancelling what has ended changes nothing, and says how it ended.
     let ended = fixture.post("/api/v1/jobs/0jx5/cancel", json!({})).await;
     assert_eq!(
@@ -474,10 +406,7 @@ async fn a_job_is_cancelled_and_tried_again() {
     let early = fixture
         .post(&format!("/api/v1/jobs/{live}/retry"), json!({}))
         .await;
-    assert_eq!(
-        (early.status.as_u16(), early.code()),
-        (409, "not_ended".into())
-    );
+    assert_eq!(early.said(), "409 not_ended");
     // No body at all is a body of defaults.
     let request = fixture.request(Method::POST, &format!("/api/v1/jobs/{live}/cancel"));
     let cancelled = fixture

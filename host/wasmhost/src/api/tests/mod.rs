@@ -67,6 +67,12 @@ impl Answer {
             _ => String::new(),
         }
     }
+
+    /// The status, and the code of a problem: `200`, `404 not_found`.
+    fn said(&self) -> String {
+        let said = format!("{} {}", self.status.as_u16(), self.code());
+        said.trim_end().to_owned()
+    }
 }
 
 impl Fixture {
@@ -122,13 +128,33 @@ impl Fixture {
             .await
     }
 
+    /// What is named `field` in each item of a list, page after page.
+    async fn list(&self, path: &str, field: &str) -> Vec<Value> {
+        let mut all = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let page = self.get(&format!("{path}{cursor}")).await.json();
+            let items = page["items"].as_array().unwrap();
+            all.extend(items.iter().map(|item| item[field].clone()));
+            match page["next_cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return all,
+            }
+        }
+    }
+
+    /// As somebody else: with this header of authorization, or none.
+    async fn get_as(&self, path: &str, authorization: Option<&str>) -> Answer {
+        let mut request = Request::get(path);
+        if let Some(value) = authorization {
+            request = request.header(header::AUTHORIZATION, value);
+        }
+        self.send(request.body(Body::empty()).unwrap()).await
+    }
+
     async fn delete(&self, path: &str) -> Answer {
-        self.send(
-            self.request(Method::DELETE, path)
-                .body(Body::empty())
-                .unwrap(),
-        )
-        .await
+        let request = self.request(Method::DELETE, path);
+        self.send(request.body(Body::empty()).unwrap()).await
     }
 
     async fn post(&self, path: &str, body: Value) -> Answer {
@@ -144,12 +170,22 @@ impl Fixture {
             .await
     }
 
+    async fn write(&self, write: Write) {
+        self.app.handle.write(vec![write]).await.unwrap();
+    }
+
     /// A live job that nobody runs.
     async fn live_job(&self, plan: JobPlan) -> JobId {
         match self.app.handle.submit(plan, None).await.unwrap() {
             Reply::Job { id, .. } => id,
             other => panic!("{other:?}"),
         }
+    }
+
+    /// A job of one task that has succeeded.
+    async fn good_job(&self, id: &str) {
+        let ends = vec![Some(success(b"x"))];
+        self.ended_job(id, plan("a", Array::Single), ends).await;
     }
 
     /// An ended job, written to the store as a primary would have.
@@ -285,11 +321,6 @@ fn success(result: &[u8]) -> OutcomeRecord {
 /// A new client token in the store.
 async fn client_token(fixture: &Fixture, ttl_ms: Option<u64>) -> String {
     let (text, record) = auth::new_client_token("test", ttl_ms).unwrap();
-    fixture
-        .app
-        .handle
-        .write(vec![Write::Token(record)])
-        .await
-        .unwrap();
+    fixture.write(Write::Token(record)).await;
     text
 }

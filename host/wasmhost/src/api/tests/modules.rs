@@ -62,10 +62,7 @@ async fn modules_are_pushed_named_and_removed() {
         .await;
     assert_eq!(job.status, 201, "{}", job.text());
     let refused = fixture.delete("/api/v1/modules/other").await;
-    assert_eq!(
-        (refused.status.as_u16(), refused.code().as_str()),
-        (409, "module_in_use")
-    );
+    assert_eq!(refused.said(), "409 module_in_use");
     let cancelled = fixture
         .post("/api/v1/jobs/latest/cancel", json!({}))
         .await
@@ -74,10 +71,7 @@ async fn modules_are_pushed_named_and_removed() {
     assert_eq!(fixture.delete("/api/v1/modules/other").await.status, 204);
     assert_eq!(fixture.get("/api/v1/modules/other").await.status, 404);
     let retried = fixture.post("/api/v1/jobs/latest/retry", json!({})).await;
-    assert_eq!(
-        (retried.status.as_u16(), retried.code().as_str()),
-        (409, "module_missing")
-    );
+    assert_eq!(retried.said(), "409 module_missing");
 }
 
 #[tokio::test]
@@ -85,10 +79,9 @@ async fn what_is_no_module_is_refused_with_the_reason() {
     let fixture = Fixture::new().await;
     let check = async |what: &str, bytes: Vec<u8>| {
         let answer = fixture.upload("/api/v1/modules?name=bad", bytes).await;
-        let got = (answer.status.as_u16(), answer.code());
         assert_eq!(
-            got,
-            (422, "module_rejected".into()),
+            answer.said(),
+            "422 module_rejected",
             "{what}: {}",
             answer.text()
         );
@@ -126,11 +119,7 @@ async fn uploads_are_bounded_and_named_by_their_content() {
             .request(Method::POST, path)
             .header("content-length", len);
         let answer = fixture.send(request.body(Body::empty()).unwrap()).await;
-        assert_eq!(
-            (answer.status.as_u16(), answer.code()),
-            (413, "too_large".into()),
-            "{path}"
-        );
+        assert_eq!(answer.said(), "413 too_large", "{path}");
     };
     check("/api/v1/blobs", wasmhost_proto::limits::MAX_BLOB + 1).await;
     check("/api/v1/modules", wasmhost_proto::limits::MAX_MODULE + 1).await;
@@ -138,10 +127,7 @@ async fn uploads_are_bounded_and_named_by_their_content() {
     let answer = fixture
         .upload("/api/v1/blobs", Body::from_stream(broken))
         .await;
-    assert_eq!(
-        (answer.status.as_u16(), answer.code()),
-        (400, "bad_body".into())
-    );
+    assert_eq!(answer.said(), "400 bad_body");
 }
 
 #[tokio::test]
@@ -201,10 +187,7 @@ async fn a_submission_is_made_once_for_its_key() {
     let mut changed = body.clone();
     changed["definition"] = json!(definition("hello").replace("hello\"\n\n", "else\"\n\n"));
     let reused = submit(Some("k1"), changed).await;
-    assert_eq!(
-        (reused.status.as_u16(), reused.code()),
-        (422, "key_reused".into())
-    );
+    assert_eq!(reused.said(), "422 key_reused");
     assert_ne!(submit(None, body).await.json()["id"], id);
 }
 
@@ -217,11 +200,7 @@ async fn definitions_are_refused_with_their_mistakes() {
     let wrong = "[job]\nnam = \"x\"\n\n[task]\nmodule = \"none:9\"\n";
     for path in ["/api/v1/jobs", "/api/v1/jobs/check"] {
         let answer = fixture.post(path, json!({"definition": wrong})).await;
-        assert_eq!(
-            (answer.status.as_u16(), answer.code()),
-            (422, "definition_rejected".into()),
-            "{path}"
-        );
+        assert_eq!(answer.said(), "422 definition_rejected", "{path}");
         let errors = answer.json()["errors"].clone();
         assert_eq!(errors[0]["span"]["line"], 2, "{path}: {errors}");
     }
@@ -282,15 +261,12 @@ async fn tokens_are_made_listed_and_revoked() {
     assert!(hidden, "a list shows no secret");
     assert_eq!(list.json()["items"].as_array().unwrap().len(), 3);
 
-    let with = |token: &str| {
-        let request =
-            Request::get("/api/v1/info").header("authorization", format!("bearer {token}"));
-        request.body(Body::empty()).unwrap()
-    };
-    assert_eq!(fixture.send(with(secret)).await.status, 200);
+    let bearer = format!("bearer {secret}");
+    let with = async || fixture.get_as("/api/v1/info", Some(&bearer)).await.status;
+    assert_eq!(with().await, 200);
     assert_eq!(
         fixture.delete(&format!("/api/v1/tokens/{id}")).await.status,
         204
     );
-    assert_eq!(fixture.send(with(secret)).await.status, 401);
+    assert_eq!(with().await, 401);
 }
