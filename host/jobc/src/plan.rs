@@ -22,11 +22,7 @@ pub fn plan(
     catalogue: &dyn Catalogue,
 ) -> Result<JobPlan, Vec<Diagnostic>> {
     let definition = parse(&request.definition)?;
-    let mut planner = Planner {
-        report: Report::new(&request.definition),
-        request,
-        catalogue,
-    };
+    let mut planner = Planner::new(request, catalogue);
     let nodes = definition
         .nodes()
         .map(|node| planner.node(node, node.at != definition.task.at));
@@ -46,11 +42,7 @@ pub fn check(
     catalogue: &dyn Catalogue,
 ) -> Result<CheckView, Vec<Diagnostic>> {
     let definition = parse(&request.definition)?;
-    let mut planner = Planner {
-        report: Report::new(&request.definition),
-        request,
-        catalogue,
-    };
+    let mut planner = Planner::new(request, catalogue);
     let nodes = definition
         .nodes()
         .map(|node| planner.outlook(node))
@@ -88,6 +80,14 @@ struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
+    fn new(request: &'a SubmitRequest, catalogue: &'a dyn Catalogue) -> Planner<'a> {
+        Planner {
+            report: Report::new(&request.definition),
+            request,
+            catalogue,
+        }
+    }
+
     fn node(&mut self, node: &Node, reduces: bool) -> Option<NodePlan> {
         let module = self.module(node);
         if module.is_none() && self.is_unresolved(node) {
