@@ -4,24 +4,14 @@
 use crate::cluster::{Cluster, Options, finish, push, submission, submit};
 use crate::modules;
 use crate::place::Place;
-use crate::scenario::{Better, Figure, Group, Run, Sample};
+use crate::scenario::{Figure, Group, Run, Sample};
 use anyhow::{Result, anyhow};
 use std::time::{Duration, Instant};
 use wasmtime::{Config, Engine};
 
-const fn figure(name: &'static str, what: &'static str) -> Figure {
-    Figure {
-        name,
-        unit: "ms",
-        better: Better::Lower,
-        target: None,
-        what,
-    }
-}
-
 pub(crate) const GROUPS: &[Group] = &[
     Group {
-        figures: &[figure(
+        figures: &[Figure::ms(
             "cold-start-100k",
             "push a new module of 100 KB and run it once; limit: wasmtime's compiler alone, on all cores",
         )],
@@ -29,12 +19,12 @@ pub(crate) const GROUPS: &[Group] = &[
         set_up: |place| cold(place, 100_000),
     },
     Group {
-        figures: &[figure("cold-start-1m", "the same with 1 MB")],
+        figures: &[Figure::ms("cold-start-1m", "the same with 1 MB")],
         runs: 5,
         set_up: |place| cold(place, 1_000_000),
     },
     Group {
-        figures: &[figure("cold-start-5m", "the same with 5 MB")],
+        figures: &[Figure::ms("cold-start-5m", "the same with 5 MB")],
         runs: 5,
         set_up: |place| cold(place, 5_000_000),
     },

@@ -3,7 +3,7 @@
 
 use crate::place::Place;
 use crate::sandbox::Ours;
-use crate::scenario::{Better, Figure, Group, Run, Sample};
+use crate::scenario::{Figure, Group, Run, Sample};
 use anyhow::{Result, anyhow};
 use std::hint::black_box;
 use wasmhost::TaskError;
@@ -26,24 +26,14 @@ pub(crate) const GROUPS: &[Group] = &[
     }),
 ];
 
-const MANDELBROT: Figure = figure(
+const MANDELBROT: Figure = Figure::ms(
     "compute-mandelbrot",
     "a tile of the Mandelbrot set in the sandbox; limit: the same code native",
 );
-const MEMORY: Figure = figure(
+const MEMORY: Figure = Figure::ms(
     "compute-memory",
     "walks and sums over 32 MiB in the sandbox; limit: the same code native",
 );
-
-const fn figure(name: &'static str, what: &'static str) -> Figure {
-    Figure {
-        name,
-        unit: "ms",
-        better: Better::Lower,
-        target: None,
-        what,
-    }
-}
 
 const fn group(figures: &'static [Figure], set_up: fn(&Place) -> Result<Run>) -> Group {
     Group {

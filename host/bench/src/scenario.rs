@@ -35,6 +35,19 @@ pub(crate) struct Figure {
     pub(crate) what: &'static str,
 }
 
+impl Figure {
+    /// A time in milliseconds that has no target.
+    pub(crate) const fn ms(name: &'static str, what: &'static str) -> Figure {
+        Figure {
+            name,
+            unit: "ms",
+            better: Better::Lower,
+            target: None,
+            what,
+        }
+    }
+}
+
 /// One measurement of one figure.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) struct Sample {
