@@ -6,7 +6,6 @@
 //! threads or async: they are arguments and effects.
 
 pub mod clock;
-mod counts;
 mod log;
 pub mod primary;
 pub mod record;

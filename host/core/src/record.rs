@@ -4,8 +4,8 @@
 //! from wire and view types on purpose: those change with versions, these with
 //! migrations.
 
-pub use crate::counts::NodeCounts;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use wasmhost_proto::api::{Counts, JobState, TokenKind};
 use wasmhost_proto::input::BlobRef;
 use wasmhost_proto::module::{Manifest, ModuleKind};
@@ -18,9 +18,9 @@ use wasmhost_proto::{Digest, JobId, Lease, NodeIndex, TaskId, Timestamp, TokenId
 #[derive(Clone, PartialEq, Debug)]
 pub enum Write {
     /// The immutable half of a job; written once, with its first [`Write::Job`].
-    Plan(JobId, Box<JobPlan>),
+    Plan(JobId, Arc<JobPlan>),
     /// The changing half of a job.
-    Job(Box<JobRecord>),
+    Job(Arc<JobRecord>),
     /// The recorded end of a task. At most one exists per task.
     Outcome(TaskId, OutcomeRecord),
     /// Takes recorded ends back: the user asked for the tasks to run again.
@@ -61,8 +61,10 @@ pub struct JobRecord {
     pub ended: Option<Timestamp>,
     /// Recorded ends over all nodes: succeeded, failed, cancelled and total are exact.
     pub counts: Counts,
-    /// The same by node.
-    pub node_counts: NodeCounts,
+    /// The same by node, of a job that has ended. While it lives its recorded ends tell
+    /// them, and this is empty: a job may have ten thousand nodes, and each commit
+    /// writes this record anew.
+    pub node_counts: Vec<Counts>,
     /// Why it fails.
     pub failure: Option<JobFailureRecord>,
     /// Somebody asked for its end.

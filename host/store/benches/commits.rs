@@ -9,6 +9,7 @@
 
 use rustix::time::{ClockId, clock_gettime};
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use wasmhost_core::record::{JobRecord, OutcomeRecord, StoredResult, Write};
 use wasmhost_proto::api::{Counts, JobState};
@@ -131,7 +132,7 @@ fn job(id: u64, total: u32, succeeded: u64) -> JobRecord {
         started: Some(Timestamp(NOW)),
         ended: over.then_some(Timestamp(NOW)),
         counts,
-        node_counts: vec![counts].into(),
+        node_counts: vec![counts],
         failure: None,
         cancelled: false,
         gathered: vec![],
@@ -143,8 +144,8 @@ fn job(id: u64, total: u32, succeeded: u64) -> JobRecord {
 
 fn submit(id: u64, total: u32) -> [Write; 2] {
     [
-        Write::Plan(JobId(id), Box::new(plan(total))),
-        Write::Job(Box::new(job(id, total, 0))),
+        Write::Plan(JobId(id), Arc::new(plan(total))),
+        Write::Job(Arc::new(job(id, total, 0))),
     ]
 }
 
@@ -165,7 +166,7 @@ fn group(n: u64, size: u32, frame: u32) -> Vec<Write> {
     for index in first..first + size {
         writes.push(end(1, index));
         if (index + 1 - first).is_multiple_of(frame) || index + 1 == first + size {
-            writes.push(Write::Job(Box::new(job(1, u32::MAX, u64::from(index) + 1))));
+            writes.push(Write::Job(Arc::new(job(1, u32::MAX, u64::from(index) + 1))));
         }
     }
     writes
@@ -216,7 +217,7 @@ fn jobs() {
             size,
             |n| -> Vec<Write> {
                 let ids = 2 + n * size..2 + (n + 1) * size;
-                ids.flat_map(|id| [end(id, 0), Write::Job(Box::new(job(id, 1, 1)))])
+                ids.flat_map(|id| [end(id, 0), Write::Job(Arc::new(job(id, 1, 1)))])
                     .collect()
             },
             |writes| store.commit(&writes).unwrap(),

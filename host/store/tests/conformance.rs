@@ -9,6 +9,7 @@ use samples::{
 };
 use std::collections::HashSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 use wasmhost_core::record::{AttemptRecord, FailedAttempts, RecordedEnd, StoredResult, Write};
 use wasmhost_proto::api::JobState;
 use wasmhost_proto::outcome::FailureKind;
@@ -189,7 +190,7 @@ fn a_key_finds_the_job_that_came_with_it() {
     ended.counts.succeeded = 9;
     let batches = [
         put_job(4, JobState::Queued),
-        vec![Write::Job(Box::new(ended))],
+        vec![Write::Job(Arc::new(ended))],
     ];
     check(&batches, |store| {
         assert_eq!(store.job_by_key("key-4").unwrap(), Some(JobId(4)));
@@ -321,8 +322,8 @@ fn recovery_gives_live_jobs_with_ends_and_open_attempts() {
 fn a_job_that_ended_lives_again_when_it_is_retried() {
     let batches = [
         put_job(1, JobState::Queued),
-        vec![Write::Job(Box::new(job(1, JobState::Failed)))],
-        vec![Write::Job(Box::new(job(1, JobState::Running)))],
+        vec![Write::Job(Arc::new(job(1, JobState::Failed)))],
+        vec![Write::Job(Arc::new(job(1, JobState::Running)))],
     ];
     check(&batches[..2], |store| {
         assert_eq!(store.recover().unwrap(), vec![])

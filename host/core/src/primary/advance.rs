@@ -2,7 +2,7 @@
 //! their input is put together.
 
 use super::jobs::Job;
-use super::nodes::{Node, NodeState, ended};
+use super::nodes::{Node, NodeState, is_over};
 use super::{Effect, Primary};
 use crate::clock::Now;
 use wasmhost_proto::input::BlobRef;
@@ -13,15 +13,12 @@ use wasmhost_proto::{JobId, NodeIndex, TaskId};
 impl Job {
     /// Lets a node go that waits for no other. Whether its input is to be gathered.
     fn unblock(&mut self, index: NodeIndex) -> Option<NodeIndex> {
-        let (Some(durable), Some(plan)) = (&self.durable, self.plan.nodes.get(usize::from(index)))
-        else {
-            return None;
-        };
+        let plan = self.plan.nodes.get(usize::from(index))?;
         let node = &mut self.nodes[usize::from(index)];
         let blocked = node.state == NodeState::Blocked;
         let mut gather = None;
         node.state = match plan.input {
-            NodeInput::Gather(from) if durable.gathered.iter().all(|(n, _)| *n != index) => {
+            NodeInput::Gather(from) if !node.gathered => {
                 gather = blocked.then_some(from);
                 NodeState::Gathering
             }
@@ -40,12 +37,17 @@ impl Primary {
         };
         self.touched.insert(id);
         let Some(durable) = &job.durable else { return };
-        let open = |node: &&NodeIndex| {
-            let counts = durable.node_counts.get(usize::from(**node));
-            counts.is_none_or(|c| ended(c) < c.total)
-        };
-        for (node, plan) in job.nodes.iter_mut().zip(&job.plan.nodes) {
-            node.blockers = plan.after.iter().filter(open).count() as u32;
+        for (index, _) in &durable.gathered {
+            if let Some(node) = job.nodes.get_mut(usize::from(*index)) {
+                node.gathered = true;
+            }
+        }
+        for (n, plan) in job.plan.nodes.iter().enumerate() {
+            let open = |before: &&NodeIndex| {
+                let before = job.nodes.get(usize::from(**before));
+                before.is_none_or(|before| !is_over(&before.durable))
+            };
+            job.nodes[n].blockers = plan.after.iter().filter(open).count() as u32;
         }
         let free = |node: &Node| node.blockers == 0 && node.state != NodeState::Ready;
         let free: Vec<NodeIndex> = (0..job.nodes.len() as NodeIndex)
@@ -54,8 +56,14 @@ impl Primary {
         self.unblock(id, free);
     }
 
-    /// The same when only these nodes' ends have become durable.
-    pub(super) fn advance_after(&mut self, id: JobId, over: &[NodeIndex]) {
+    /// The same when only the ends of the nodes that are `over` have become durable, and
+    /// the inputs of those that are `gathered`.
+    pub(super) fn advance_after(
+        &mut self,
+        id: JobId,
+        over: &[NodeIndex],
+        gathered: &[(NodeIndex, BlobRef)],
+    ) {
         let Some(job) = self.jobs.get_mut(&id).filter(|job| !job.is_stopping()) else {
             return;
         };
@@ -68,6 +76,13 @@ impl Primary {
                 if node.blockers == 0 && node.state == NodeState::Blocked {
                     free.push(*index);
                 }
+            }
+        }
+        for (index, _) in gathered {
+            let node = &mut job.nodes[usize::from(*index)];
+            node.gathered = true;
+            if node.blockers == 0 {
+                free.push(*index);
             }
         }
         self.unblock(id, free);
@@ -101,7 +116,7 @@ impl Primary {
         }
         match result {
             Ok(blob) => {
-                job.record.gathered.push((node, blob));
+                job.record_mut().gathered.push((node, blob));
                 self.persist.job(id);
             }
             Err(why) => {

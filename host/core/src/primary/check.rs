@@ -4,10 +4,20 @@
 use super::Primary;
 use super::nodes::ended;
 use wasmhost_proto::TaskId;
+use wasmhost_proto::api::Counts;
 
 /// Tables up to here are checked after every event of a debug build.
 #[cfg(debug_assertions)]
 const SMALL: usize = 256;
+
+fn ends(counts: &Counts) -> [u64; 4] {
+    [
+        counts.total,
+        counts.succeeded,
+        counts.failed,
+        counts.cancelled,
+    ]
+}
 
 macro_rules! ensure {
     ($cond:expr, $($why:tt)+) => {
@@ -49,8 +59,9 @@ impl Primary {
                 "{id} counts {} of {leased} leases",
                 job.leased
             );
-            let mut sum = 0;
-            for (n, (node, counts)) in job.nodes.iter().zip(record.node_counts.iter()).enumerate() {
+            let mut sums = [0; 4];
+            for (n, node) in job.nodes.iter().enumerate() {
+                let counts = &node.counts;
                 let here = node.unleased() + u64::from(node.leased) + ended(counts);
                 ensure!(
                     here == counts.total,
@@ -67,10 +78,15 @@ impl Primary {
                         "{id}.{n}.{index} waits twice"
                     );
                 }
-                sum += counts.total;
+                for (sum, n) in sums.iter_mut().zip(ends(counts)) {
+                    *sum += n;
+                }
             }
+            ensure!(
+                sums == ends(&record.counts),
+                "{id} counts other ends than its nodes"
+            );
             let total = record.counts.total;
-            ensure!(sum == total, "{id} has {total} tasks, its nodes {sum}");
             open += total - ended(&record.counts);
             if record.state.is_final() {
                 let over = ended(&record.counts) == total;

@@ -1,33 +1,37 @@
 //! Live jobs: from submission or recovery to a durable end.
 
-use super::nodes::{Node, ended};
+use super::nodes::{Node, ended, is_over};
 use super::persist::After;
 use super::timers::Timer;
 use super::{Effect, Primary, Refusal, Reply, RequestId};
 use crate::clock::{Mono, Now};
-use crate::record::{JobRecord, NodeCounts, RecoveredJob, Write};
+use crate::record::{JobRecord, RecoveredJob, Write};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use wasmhost_proto::api::{Counts, JobState};
 use wasmhost_proto::limits::MAX_LIVE_JOBS;
 use wasmhost_proto::plan::JobPlan;
 use wasmhost_proto::wire::ToWorker;
 use wasmhost_proto::{JobId, NodeIndex, Timestamp, WorkerId};
 
+/// A record to be written, and the nodes whose counts change with it.
+pub(super) type Version = (Arc<JobRecord>, Vec<(NodeIndex, Counts)>);
+
 #[derive(Clone, Debug)]
 pub(super) struct Job {
-    pub(super) plan: Box<JobPlan>,
+    pub(super) plan: Arc<JobPlan>,
     /// The truth of this instant; part of it may be on its way to the store.
-    pub(super) record: JobRecord,
+    pub(super) record: Arc<JobRecord>,
     /// What the store holds; none until the job is durable.
-    pub(super) durable: Option<JobRecord>,
+    pub(super) durable: Option<Arc<JobRecord>>,
     pub(super) nodes: Vec<Node>,
     /// The nodes that wait for each, once for each time that they name it.
     pub(super) successors: BTreeMap<NodeIndex, Vec<NodeIndex>>,
     /// Nodes that could hand out tasks, and how many in all.
     pub(super) open: BTreeSet<NodeIndex>,
     open_tasks: u64,
-    /// Nodes that have ended since the record was last written.
-    pub(super) newly_over: Vec<NodeIndex>,
+    /// Nodes whose counts have changed since the record was last written.
+    changed: Vec<NodeIndex>,
     pub(super) leased: u32,
     /// Waits for workers that may still run its tasks from before a restart.
     pub(super) held: bool,
@@ -38,18 +42,12 @@ pub(super) struct Job {
 }
 
 impl Job {
-    fn new(plan: Box<JobPlan>, mut record: JobRecord) -> Job {
+    fn new(plan: Arc<JobPlan>, record: JobRecord) -> Job {
         let nodes = plan
             .nodes
             .iter()
             .map(|n| Node::new(n.array.count(), record.retries));
         let nodes: Vec<Node> = nodes.collect();
-        let counts = |total| Counts {
-            total,
-            ..Counts::default()
-        };
-        record.node_counts = nodes.iter().map(|n| counts(n.waiting.len())).collect();
-        record.counts = counts(nodes.iter().map(|n| n.waiting.len()).sum());
         let mut successors: BTreeMap<NodeIndex, Vec<NodeIndex>> = BTreeMap::new();
         for (n, node) in plan.nodes.iter().enumerate() {
             for before in &node.after {
@@ -57,37 +55,36 @@ impl Job {
                 after.push(n as NodeIndex);
             }
         }
-        Job {
+        let mut job = Job {
             plan,
-            record,
+            record: Arc::new(record),
             durable: None,
             nodes,
             successors,
             open: BTreeSet::new(),
             open_tasks: 0,
-            newly_over: Vec::new(),
+            changed: Vec::new(),
             leased: 0,
             held: false,
             told: BTreeSet::new(),
             queue_due: None,
             total_due: None,
-        }
+        };
+        job.recount();
+        job
     }
 
     /// The job as its records tell it, nothing of it leased.
     pub(super) fn recover(recovered: RecoveredJob) -> Job {
-        let mut job = Job::new(Box::new(recovered.plan), recovered.record);
+        let mut job = Job::new(Arc::new(recovered.plan), recovered.record);
         for (node, index, failed) in recovered.failed_attempts {
             if let Some(node) = job.nodes.get_mut(usize::from(node)) {
                 node.failed.insert(index, failed);
             }
         }
         for (node, index, end) in recovered.ended {
-            let at = usize::from(node);
-            if let (Some(node), Some(counts)) =
-                (job.nodes.get_mut(at), job.record.node_counts.get_mut(at))
-            {
-                node.recover_end(counts, index, end);
+            if let Some(node) = job.nodes.get_mut(usize::from(node)) {
+                node.recover_end(index, end);
             }
         }
         job.recount();
@@ -95,23 +92,50 @@ impl Job {
     }
 
     fn recount(&mut self) {
-        let nodes = self.record.node_counts.iter();
-        self.record.counts = nodes.fold(Counts::default(), |sum, n| Counts {
+        let nodes = self.nodes.iter().map(|node| &node.counts);
+        let counts = nodes.fold(Counts::default(), |sum, n| Counts {
             total: sum.total + n.total,
             succeeded: sum.succeeded + n.succeeded,
             failed: sum.failed + n.failed,
             cancelled: sum.cancelled + n.cancelled,
             ..sum
         });
+        let record = self.record_mut();
+        record.counts = counts;
+        record.node_counts = Vec::new();
     }
 
-    pub(super) fn count(&mut self, node: NodeIndex, change: impl Fn(&mut Counts)) {
-        change(&mut self.record.counts);
-        if let Some(counts) = self.record.node_counts.get_mut(usize::from(node)) {
-            change(counts);
-            if ended(counts) == counts.total {
-                self.newly_over.push(node);
-            }
+    /// The record, to change it: versions that are on their way to the store stay.
+    pub(super) fn record_mut(&mut self) -> &mut JobRecord {
+        Arc::make_mut(&mut self.record)
+    }
+
+    /// What the store is to hold of it now.
+    pub(super) fn version(&mut self) -> Version {
+        let changed = self.changed.drain(..).map(|index| {
+            let node = &mut self.nodes[usize::from(index)];
+            node.changed = false;
+            (index, node.counts)
+        });
+        let changed = changed.collect();
+        // Until the store's record of a repeated job says that it lives, it is read as
+        // that of an ended one.
+        let repeated = self.durable.is_none() && self.record.retries > 0;
+        if self.record.state.is_final() || repeated {
+            let counts = self.nodes.iter().map(|node| node.counts).collect();
+            self.record_mut().node_counts = counts;
+        } else if !self.record.node_counts.is_empty() {
+            self.record_mut().node_counts = Vec::new();
+        }
+        (self.record.clone(), changed)
+    }
+
+    pub(super) fn count(&mut self, index: NodeIndex, change: impl Fn(&mut Counts)) {
+        change(&mut self.record_mut().counts);
+        let node = &mut self.nodes[usize::from(index)];
+        change(&mut node.counts);
+        if !std::mem::replace(&mut node.changed, true) {
+            self.changed.push(index);
         }
     }
 
@@ -151,10 +175,10 @@ impl Job {
     pub(super) fn note_start(&mut self, at: Timestamp) -> bool {
         let first = self.record.started.is_none();
         if first {
-            self.record.started = Some(at);
+            self.record_mut().started = Some(at);
         }
         if self.record.state == JobState::Queued {
-            self.record.state = JobState::Running;
+            self.record_mut().state = JobState::Running;
             return true;
         }
         first
@@ -171,7 +195,7 @@ impl Primary {
     ) {
         let known = key.as_ref().and_then(|key| self.keys.get(key)).copied();
         if let Some((id, job)) = known.and_then(|id| Some((id, self.jobs.get(&id)?))) {
-            let reply = match job.plan == plan {
+            let reply = match *job.plan == *plan {
                 true => Ok(Reply::Job { id, created: false }),
                 false => Err(Refusal::KeyReused(id)),
             };
@@ -190,7 +214,7 @@ impl Primary {
             started: None,
             ended: None,
             counts: Counts::default(),
-            node_counts: NodeCounts::default(),
+            node_counts: Vec::new(),
             failure: None,
             cancelled: false,
             gathered: Vec::new(),
@@ -198,7 +222,8 @@ impl Primary {
             late_outcomes: 0,
             retries: 0,
         };
-        self.persist.write(Write::Plan(id, plan.clone()));
+        let plan = Arc::from(plan);
+        self.persist.write(Write::Plan(id, Arc::clone(&plan)));
         self.insert(now, Job::new(plan, record));
         self.persist.job(id);
         let reply = Ok(Reply::Job { id, created: true });
@@ -236,9 +261,8 @@ impl Primary {
     /// Takes a live job over from the store.
     pub(super) fn recover(&mut self, now: Now, recovered: RecoveredJob) {
         let id = recovered.record.id;
-        let durable = recovered.record.clone();
         let mut job = Job::recover(recovered);
-        job.durable = Some(durable);
+        job.durable = Some(job.record.clone());
         job.held = job.record.started.is_some() && !self.awaited.is_empty();
         let stopping = job.record.state == JobState::Stopping;
         self.insert(now, job);
@@ -255,9 +279,8 @@ impl Primary {
                 continue;
             };
             self.jobs_changed.insert(id);
-            let record = &mut job.record;
-            let over = ended(&record.counts) == record.counts.total;
-            if over && !record.state.is_final() {
+            if is_over(&job.record.counts) && !job.record.state.is_final() {
+                let record = job.record_mut();
                 record.state = match record.state {
                     JobState::Stopping if record.cancelled => JobState::Cancelled,
                     JobState::Stopping => JobState::Failed,

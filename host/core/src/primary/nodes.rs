@@ -35,6 +35,14 @@ pub(super) struct Backoff {
 pub(super) struct Node {
     /// How often the job was told to run again.
     retries: u32,
+    /// Where its tasks are: the truth of this instant.
+    pub(super) counts: Counts,
+    /// What of it the store holds.
+    pub(super) durable: Counts,
+    /// The counts have changed since the job's record was last written.
+    pub(super) changed: bool,
+    /// Its input was put together, durably.
+    pub(super) gathered: bool,
     pub(super) state: NodeState,
     /// Nodes before it whose end is not durable.
     pub(super) blockers: u32,
@@ -50,8 +58,16 @@ pub(super) struct Node {
 
 impl Node {
     pub(super) fn new(count: u32, retries: u32) -> Node {
+        let counts = Counts {
+            total: u64::from(count),
+            ..Counts::default()
+        };
         Node {
             retries,
+            counts,
+            durable: counts,
+            changed: false,
+            gathered: false,
             state: NodeState::Blocked,
             blockers: 0,
             counted: 0,
@@ -106,16 +122,28 @@ impl Node {
     }
 
     /// Applies a recorded end found at recovery.
-    pub(super) fn recover_end(&mut self, counts: &mut Counts, index: u32, end: RecordedEnd) {
+    pub(super) fn recover_end(&mut self, index: u32, end: RecordedEnd) {
         if self.waiting.remove(index) {
             self.failed.remove(&index);
             match end {
-                RecordedEnd::Succeeded => counts.succeeded += 1,
-                RecordedEnd::Failed => counts.failed += 1,
-                RecordedEnd::Cancelled => counts.cancelled += 1,
+                RecordedEnd::Succeeded => self.counts.succeeded += 1,
+                RecordedEnd::Failed => self.counts.failed += 1,
+                RecordedEnd::Cancelled => self.counts.cancelled += 1,
             }
+            self.durable = self.counts;
         }
     }
+
+    /// So many of its tasks have ended durably. Whether that was the last of them.
+    pub(super) fn note_durable(&mut self, counts: Counts) -> bool {
+        let before = std::mem::replace(&mut self.durable, counts);
+        is_over(&counts) && !is_over(&before)
+    }
+}
+
+/// Whether all tasks have ended.
+pub(super) fn is_over(counts: &Counts) -> bool {
+    ended(counts) == counts.total
 }
 
 /// Tasks that have ended.

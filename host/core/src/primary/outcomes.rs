@@ -69,7 +69,7 @@ impl Primary {
     fn late(&mut self, task: TaskId) {
         self.effects.push_back(Effect::LateOutcome(task));
         if let Some(job) = self.jobs.get_mut(&task.job) {
-            job.record.late_outcomes += 1;
+            job.record_mut().late_outcomes += 1;
             self.persist.job(task.job);
         }
     }
@@ -196,7 +196,7 @@ impl Primary {
             task: Some(task),
             failure,
         };
-        job.record.failure.get_or_insert(task_failure);
+        job.record_mut().failure.get_or_insert(task_failure);
         let stop = job.plan.on_failure == OnFailure::Stop;
         self.record_end(task, outcome);
         if stop {

@@ -1,11 +1,12 @@
 //! What is on its way to the store, and what waits for it. One batch per event
 //! at most; nothing is promised before the batch that holds it is durable.
 
+use super::jobs::Version;
 use super::{Effect, Primary, Refusal, Reply, RequestId};
-use crate::record::{JobRecord, OutcomeRecord, Write};
+use crate::record::{OutcomeRecord, Write};
 use std::collections::{BTreeSet, VecDeque};
 use wasmhost_proto::wire::ToWorker;
-use wasmhost_proto::{JobId, NodeIndex, TaskId, WorkerId};
+use wasmhost_proto::{JobId, TaskId, WorkerId};
 
 /// What waits for durability.
 #[derive(Clone, Debug)]
@@ -21,8 +22,8 @@ pub(super) enum After {
 #[derive(Clone, Debug)]
 struct Pending {
     seq: u64,
-    /// Records of jobs, and the nodes whose last task ends with them.
-    jobs: Vec<(JobRecord, Vec<NodeIndex>)>,
+    /// Records of jobs, and the nodes whose counts change with them.
+    jobs: Vec<Version>,
     /// Tasks whose end is in it, as runs.
     ended: Vec<(TaskId, u32)>,
     after: Vec<After>,
@@ -88,7 +89,7 @@ impl Primary {
         let mut jobs = Vec::with_capacity(dirty.len());
         for id in dirty {
             if let Some(job) = self.jobs.get_mut(&id) {
-                jobs.push((job.record.clone(), std::mem::take(&mut job.newly_over)));
+                jobs.push(job.version());
             }
         }
         if writes.is_empty() && jobs.is_empty() {
@@ -99,8 +100,7 @@ impl Primary {
             return;
         }
         let ended = std::mem::take(&mut self.persist.ended);
-        let records = jobs.iter().map(|(record, _)| record.clone());
-        writes.extend(records.map(|record| Write::Job(Box::new(record))));
+        writes.extend(jobs.iter().map(|(record, _)| Write::Job(record.clone())));
         self.persist.seq += 1;
         let seq = self.persist.seq;
         self.persist.pending.push_back(Pending {
@@ -119,20 +119,24 @@ impl Primary {
                 return;
             };
             batch.after.into_iter().for_each(|a| self.promise(a));
-            for (record, over) in batch.jobs {
+            for (record, changed) in batch.jobs {
                 let id = record.id;
                 let Some(job) = self.jobs.get_mut(&id) else {
                     continue;
                 };
-                let ended = record.state.is_final();
-                let gathered = record.gathered.len();
-                let before = job.durable.replace(record);
-                let ordinary = before.is_some_and(|before| before.gathered.len() == gathered);
+                let mut over = Vec::new();
+                for (index, counts) in changed {
+                    if job.nodes[usize::from(index)].note_durable(counts) {
+                        over.push(index);
+                    }
+                }
+                let before = job.durable.replace(record.clone());
                 self.jobs_changed.insert(id);
-                if ended {
+                if record.state.is_final() {
                     self.evict(id);
-                } else if ordinary {
-                    self.advance_after(id, &over);
+                } else if let Some(before) = before {
+                    let gathered = record.gathered.get(before.gathered.len()..);
+                    self.advance_after(id, &over, gathered.unwrap_or_default());
                 } else {
                     self.advance(id);
                 }

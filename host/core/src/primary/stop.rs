@@ -20,7 +20,7 @@ impl Primary {
         };
         // A job that is stopping because it failed stays a failed job.
         if job.record.state != JobState::Stopping {
-            job.record.cancelled = true;
+            job.record_mut().cancelled = true;
         }
         self.stop(now, id, grace);
         let reply = Ok(Reply::Job { id, created: false });
@@ -48,9 +48,8 @@ impl Primary {
     /// Fails a whole job.
     pub(super) fn fail(&mut self, now: Now, id: JobId, task: Option<TaskId>, failure: Failure) {
         if let Some(job) = self.jobs.get_mut(&id) {
-            job.record
-                .failure
-                .get_or_insert(JobFailureRecord { task, failure });
+            let failure = JobFailureRecord { task, failure };
+            job.record_mut().failure.get_or_insert(failure);
             self.stop(now, id, None);
         }
     }
@@ -65,7 +64,7 @@ impl Primary {
         else {
             return;
         };
-        job.record.state = JobState::Stopping;
+        job.record_mut().state = JobState::Stopping;
         for index in 0..job.nodes.len() as NodeIndex {
             let node = &mut job.nodes[usize::from(index)];
             let dropped = node.unleased();

@@ -62,17 +62,29 @@ fn failure_view(failure: &JobFailureRecord, plan: &JobPlan) -> JobFailure {
 
 /// The view of a job from its records alone: nothing of it runs.
 pub fn job(record: &JobRecord, plan: &JobPlan) -> JobView {
+    recorded(record, plan, |n| record.node_counts.get(n))
+}
+
+/// The same with the counts of its nodes. Of a node without any nothing has ended.
+fn recorded<'a>(
+    record: &JobRecord,
+    plan: &JobPlan,
+    node_counts: impl Fn(usize) -> Option<&'a Counts>,
+) -> JobView {
     let rest = |counts: &Counts| Counts {
         waiting: open(counts),
         running: 0,
         ..*counts
     };
-    let nodes = plan.nodes.iter().zip(record.node_counts.iter());
-    let nodes = nodes.map(|(node, counts)| NodeView {
+    let nodes = plan.nodes.iter().enumerate();
+    let nodes = nodes.map(|(n, node)| NodeView {
         name: node.name.clone(),
         module: node.module,
         array: node.array != Array::Single,
-        counts: rest(counts),
+        counts: rest(&node_counts(n).copied().unwrap_or_else(|| Counts {
+            total: u64::from(node.array.count()),
+            ..Counts::default()
+        })),
         limits: node.limits,
     });
     JobView {
@@ -92,7 +104,8 @@ pub fn job(record: &JobRecord, plan: &JobPlan) -> JobView {
 }
 
 fn live_job(job: &Job) -> Option<JobView> {
-    let mut view = self::job(job.durable.as_ref()?, &job.plan);
+    let durable = |n: usize| job.nodes.get(n).map(|node| &node.durable);
+    let mut view = recorded(job.durable.as_ref()?, &job.plan, durable);
     view.counts.waiting = 0;
     view.counts.running = 0;
     for (view_node, node) in view.nodes.iter_mut().zip(&job.nodes) {

@@ -34,13 +34,13 @@ impl Primary {
                 backoff.message
             );
         }
-        let Some(durable) = &job.durable else {
+        if job.durable.is_none() {
             return "the job is being stored".into();
-        };
+        }
         match (node.state, &plan.input) {
             (NodeState::Blocked, _) => {
                 let before = plan.after.iter().filter_map(|n| {
-                    let counts = durable.node_counts.get(usize::from(*n))?;
+                    let counts = &job.nodes.get(usize::from(*n))?.durable;
                     let left = counts.total - ended(counts);
                     let name = &job.plan.nodes.get(usize::from(*n))?.name;
                     (left > 0).then(|| format!("node '{name}' has {} to go", tasks(left)))

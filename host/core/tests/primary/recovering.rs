@@ -25,7 +25,7 @@ fn recovered(state: JobState) -> Recovered {
         started: Some(Timestamp(5)),
         ended: None,
         counts,
-        node_counts: vec![counts].into(),
+        node_counts: vec![counts],
         failure: None,
         cancelled: state == JobState::Stopping,
         gathered: vec![],

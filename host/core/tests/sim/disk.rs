@@ -1,19 +1,24 @@
 //! A store that holds for good only what was synced, and answers like the real one.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use wasmhost_core::record::*;
 use wasmhost_proto::outcome::{FailureKind, RetryClass};
 use wasmhost_proto::plan::JobPlan;
-use wasmhost_proto::{JobId, Lease, TaskId, WorkerId};
+use wasmhost_proto::{JobId, Lease, NodeIndex, TaskId, WorkerId};
 
 #[derive(Default)]
 pub(crate) struct Disk {
-    pub plans: BTreeMap<JobId, JobPlan>,
-    pub jobs: BTreeMap<JobId, JobRecord>,
+    pub plans: BTreeMap<JobId, Arc<JobPlan>>,
+    pub jobs: BTreeMap<JobId, Arc<JobRecord>>,
     pub outcomes: BTreeMap<TaskId, OutcomeRecord>,
     pub attempts: BTreeMap<(TaskId, u32, u64), AttemptRecord>,
     pub workers: BTreeMap<WorkerId, WorkerRecord>,
     pub unsynced: VecDeque<(u64, Vec<Write>)>,
+}
+
+fn at(job: JobId, node: NodeIndex, index: u32) -> TaskId {
+    TaskId { job, node, index }
 }
 
 fn end_of(outcome: &OutcomeRecord) -> RecordedEnd {
@@ -38,7 +43,7 @@ impl Disk {
         match write {
             Write::Plan(id, plan) => {
                 assert!(
-                    self.plans.insert(id, *plan).is_none(),
+                    self.plans.insert(id, plan).is_none(),
                     "{id} was planned twice"
                 );
             }
@@ -48,7 +53,7 @@ impl Disk {
                     "{} has no plan",
                     record.id
                 );
-                self.jobs.insert(record.id, *record);
+                self.jobs.insert(record.id, record);
             }
             Write::Outcome(task, outcome) => {
                 let before = self.outcomes.insert(task, outcome);
@@ -75,18 +80,17 @@ impl Disk {
         }
     }
 
+    /// How the tasks of a node that have an end have ended.
+    pub(crate) fn ends(&self, job: JobId, node: NodeIndex) -> impl Iterator<Item = RecordedEnd> {
+        let tasks = at(job, node, 0)..=at(job, node, u32::MAX);
+        self.outcomes
+            .range(tasks)
+            .map(|(_, outcome)| end_of(outcome))
+    }
+
     pub(crate) fn recover_job(&self, id: JobId) -> Option<RecoveredJob> {
-        let record = self.jobs.get(&id)?.clone();
-        let first = TaskId {
-            job: id,
-            node: 0,
-            index: 0,
-        };
-        let last = TaskId {
-            job: id,
-            node: u16::MAX,
-            index: u32::MAX,
-        };
+        let record = (**self.jobs.get(&id)?).clone();
+        let (first, last) = (at(id, 0, 0), at(id, u16::MAX, u32::MAX));
         let outcomes = self.outcomes.range(first..=last);
         let ended = outcomes
             .map(|(t, o)| (t.node, t.index, end_of(o)))
@@ -106,7 +110,7 @@ impl Disk {
         }
         Some(RecoveredJob {
             record,
-            plan: self.plans.get(&id)?.clone(),
+            plan: (**self.plans.get(&id)?).clone(),
             ended,
             failed_attempts: failed
                 .into_iter()
@@ -125,7 +129,7 @@ impl Disk {
     }
 
     pub(crate) fn job_by_key(&self, key: &str) -> Option<JobId> {
-        let known = |job: &&JobRecord| job.idempotency_key.as_deref() == Some(key);
+        let known = |job: &&Arc<JobRecord>| job.idempotency_key.as_deref() == Some(key);
         self.jobs.values().find(known).map(|job| job.id)
     }
 }

@@ -161,6 +161,7 @@ impl World {
         let reached = self.rng.range(0, self.disk.unsynced.len() as u64 + 1);
         for _ in 0..reached {
             self.disk.sync_next();
+            self.witness.look(&self.disk);
         }
         self.log(|| format!("primary dies, {} batches lost", self.disk.unsynced.len()));
         if !self.disk.unsynced.is_empty() {

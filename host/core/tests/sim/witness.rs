@@ -4,7 +4,7 @@ use crate::disk::Disk;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use wasmhost_core::record::StoredResult;
-use wasmhost_proto::api::JobState;
+use wasmhost_proto::api::{Counts, JobState};
 use wasmhost_proto::wire::{AssignRun, AttemptOutcome};
 use wasmhost_proto::{JobId, Lease, TaskId, WorkerId};
 
@@ -72,6 +72,9 @@ pub(crate) struct Witness {
     /// may be taken back by a retry.
     acked_batch: BTreeMap<(WorkerId, u64), u64>,
     pub(crate) late: BTreeSet<TaskId>,
+    /// Batches that the primary has heard, by worker process: the tasks in them whose
+    /// end, or whose job's end, has not been durable at any time since.
+    unsettled: BTreeMap<(WorkerId, u64, u64), BTreeSet<TaskId>>,
 }
 
 impl Witness {
@@ -117,12 +120,12 @@ impl Witness {
                 "{task} has ended and is handed out"
             );
         }
-        let after = &disk.plans[&run.job].nodes[usize::from(run.node)].after;
-        for before in after {
-            let counts = &disk.jobs[&run.job].node_counts[usize::from(*before)];
-            let ended = counts.succeeded + counts.failed + counts.cancelled;
+        let nodes = &disk.plans[&run.job].nodes;
+        for before in &nodes[usize::from(run.node)].after {
+            let ended = disk.ends(run.job, *before).count();
+            let count = nodes[usize::from(*before)].array.count();
             assert_eq!(
-                ended, counts.total,
+                ended, count as usize,
                 "{} does not wait for node {before}",
                 run.job
             );
@@ -138,6 +141,25 @@ impl Witness {
         );
     }
 
+    /// The primary hears a batch, for the first time or again.
+    pub(crate) fn batch_heard(&mut self, disk: &Disk, key: (WorkerId, u64, u64)) {
+        let items = self.batches.get(&key).into_iter().flat_map(|b| b.iter());
+        let tasks = items.map(|item| item.task);
+        self.unsettled.entry(key).or_insert_with(|| tasks.collect());
+        self.look(disk);
+    }
+
+    /// To be called whenever the disk has changed: a retry takes ends back.
+    pub(crate) fn look(&mut self, disk: &Disk) {
+        let open = |task: &TaskId| {
+            let job = disk.jobs.get(&task.job);
+            !disk.outcomes.contains_key(task) && job.is_some_and(|job| !job.state.is_final())
+        };
+        for tasks in self.unsettled.values_mut() {
+            tasks.retain(open);
+        }
+    }
+
     /// What is acknowledged is durable, or was told to be late.
     pub(crate) fn outcomes_acked(
         &mut self,
@@ -150,18 +172,17 @@ impl Witness {
         let first = std::mem::replace(last, up_to.max(*last)) + 1;
         let batches = self.batches.range((worker, process, first)..);
         let batches = batches.take_while(|(key, _)| **key <= (worker, process, up_to));
-        for item in batches.flat_map(|(_, items)| items.iter()) {
+        for (key, item) in batches.flat_map(|(key, items)| items.iter().map(move |i| (key, i))) {
+            let unsettled = self.unsettled.get(key);
+            let unsettled = unsettled.unwrap_or_else(|| panic!("{key:?} was never heard"));
             let Lease { term, attempt } = item.lease;
-            let known = disk.outcomes.contains_key(&item.task)
+            let known = !unsettled.contains(&item.task)
                 || disk.attempts.contains_key(&(item.task, attempt, term))
-                || self.late.contains(&item.task)
-                || disk
-                    .jobs
-                    .get(&item.task.job)
-                    // A retry may have begun since the outcome of the ended job came.
-                    .is_none_or(|job| job.state.is_final() || job.retries > 0);
+                || self.late.contains(&item.task);
             assert!(known, "{} was acknowledged and is not durable", item.task);
         }
+        let acked = (worker, process, 0)..=(worker, process, up_to);
+        self.unsettled.retain(|key, _| !acked.contains(key));
     }
 
     /// After the faults: everything promised has come true.
@@ -176,6 +197,19 @@ impl Witness {
             });
             let ended = job.counts.succeeded + job.counts.failed + job.counts.cancelled;
             assert_eq!(ended, job.counts.total, "{id} has open tasks");
+            let sum = |of: fn(&Counts) -> u64| job.node_counts.iter().map(of).sum::<u64>();
+            let nodes = [
+                sum(|c| c.total),
+                sum(|c| c.succeeded),
+                sum(|c| c.failed),
+                sum(|c| c.cancelled),
+            ];
+            let c = &job.counts;
+            assert_eq!(
+                nodes,
+                [c.total, c.succeeded, c.failed, c.cancelled],
+                "{id} counts other ends than its nodes"
+            );
             let mut recorded = [0; 3];
             let recovered = disk.recover_job(*id).unwrap();
             for (_, _, end) in &recovered.ended {

@@ -258,8 +258,15 @@ impl World {
         match item {
             Item::ToPrimary { link, messages } => {
                 let wire = self.wires.get(&link);
-                if wire.is_some_and(|w| w.primary_process == self.primary_process) {
+                let wire = wire.filter(|w| w.primary_process == self.primary_process);
+                if let Some((worker, process)) = wire.map(|w| (w.worker, w.worker_process)) {
                     self.log(|| format!("primary <- {link}: {messages:?}"));
+                    for message in &messages {
+                        if let ToPrimary::Outcomes { batch, .. } = message {
+                            let key = (worker, process, *batch);
+                            self.witness.batch_heard(&self.disk, key);
+                        }
+                    }
                     self.primary_event(Event::Frame {
                         session: link,
                         messages,
@@ -275,6 +282,7 @@ impl World {
             Item::Commit { process } if process == self.primary_process => {
                 let mut last = None;
                 while let Some(seq) = self.disk.sync_next() {
+                    self.witness.look(&self.disk);
                     last = Some(seq);
                 }
                 if let Some(seq) = last {
@@ -292,15 +300,9 @@ impl World {
                 from,
             } if process == self.primary_process => {
                 self.seen.note("gather");
-                let counts = &self.disk.jobs[&job].node_counts[usize::from(from)];
-                let results = self.disk.outcomes.iter().filter(|(task, outcome)| {
-                    task.job == job && task.node == from && outcome.failure.is_none()
-                });
-                assert_eq!(
-                    results.count() as u64,
-                    counts.succeeded,
-                    "gathered too early"
-                );
+                let count = self.disk.plans[&job].nodes[usize::from(from)].array.count();
+                let ends = self.disk.ends(job, from).count();
+                assert_eq!(ends, count as usize, "gathered too early");
                 let result = match self.rng.percent(3) && !self.reliable.contains(&job) {
                     true => Err("the disk is full".into()),
                     false => Ok(BlobRef {

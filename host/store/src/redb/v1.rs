@@ -154,7 +154,7 @@ mod tests {
                 total: 2500,
                 ..Counts::default()
             },
-            node_counts: vec![Counts::default()].into(),
+            node_counts: vec![Counts::default()],
             failure: None,
             cancelled: false,
             gathered: vec![],

@@ -28,7 +28,7 @@ pub(super) fn apply(txn: &WriteTransaction, writes: &[Write]) -> Result<(), Stor
     let mut gathered = Gathered::default();
     for write in writes {
         match write {
-            Write::Plan(job, plan) => gathered.plans.push((*job, plan)),
+            Write::Plan(job, plan) => gathered.plans.push((*job, &**plan)),
             Write::Job(job) => {
                 gathered.jobs.insert(job.id, job);
             }

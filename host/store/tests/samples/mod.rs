@@ -2,6 +2,7 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test uses what it needs")]
 
+use std::sync::Arc;
 use wasmhost_core::record::{
     AttemptRecord, JobFailureRecord, JobRecord, ModuleRecord, OutcomeRecord, Published,
     StoredResult, TokenRecord, WorkerRecord, Write,
@@ -106,7 +107,7 @@ pub fn job(id: u64, state: JobState) -> JobRecord {
             succeeded: 4,
             ..Counts::default()
         },
-        node_counts: vec![Counts::default(); 5].into(),
+        node_counts: vec![Counts::default(); 5],
         failure: Some(JobFailureRecord {
             task: Some(task(id, 1, 7)),
             failure: failure(FailureKind::Trap),
@@ -217,8 +218,8 @@ pub fn attempt(term: u64, attempt: u32, kind: FailureKind) -> AttemptRecord {
 
 pub fn put_job(id: u64, state: JobState) -> Vec<Write> {
     vec![
-        Write::Plan(JobId(id), Box::new(plan())),
-        Write::Job(Box::new(job(id, state))),
+        Write::Plan(JobId(id), Arc::new(plan())),
+        Write::Job(Arc::new(job(id, state))),
     ]
 }
 

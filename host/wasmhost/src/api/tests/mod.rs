@@ -15,6 +15,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use serde_json::Value;
+use std::sync::Arc;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -228,7 +229,7 @@ impl Fixture {
             started: Some(Timestamp(2_000)),
             ended: Some(Timestamp(3_000)),
             counts,
-            node_counts: vec![counts].into(),
+            node_counts: vec![counts],
             failure,
             cancelled: false,
             gathered: Vec::new(),
@@ -237,8 +238,8 @@ impl Fixture {
             retries: 0,
         };
         let mut writes = vec![
-            Write::Plan(id, Box::new(plan)),
-            Write::Job(Box::new(record)),
+            Write::Plan(id, Arc::new(plan)),
+            Write::Job(Arc::new(record)),
         ];
         for (index, end) in ends.into_iter().enumerate() {
             let task = TaskId {
