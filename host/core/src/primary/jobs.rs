@@ -253,7 +253,7 @@ impl Primary {
             self.keys.insert(key.clone(), id);
         }
         self.open_tasks += job.record.counts.total - ended(&job.record.counts);
-        self.jobs.insert(id, job);
+        self.jobs.insert(id, Box::new(job));
         self.touched.insert(id);
         self.jobs_changed.insert(id);
     }
@@ -274,7 +274,7 @@ impl Primary {
 
     /// Puts touched jobs into their right state and place.
     pub(super) fn settle(&mut self, now: Now) {
-        for id in std::mem::take(&mut self.touched) {
+        for id in self.touched.take() {
             let Some(job) = self.jobs.get_mut(&id) else {
                 continue;
             };

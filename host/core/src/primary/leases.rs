@@ -2,7 +2,6 @@
 //! holder's outcome is recorded.
 
 use super::Primary;
-use super::jobs::Job;
 use super::workers::TakeBack;
 use crate::clock::{Mono, Now};
 use crate::log::Log;
@@ -101,7 +100,7 @@ impl Primary {
     /// Whether the task has no recorded end, for all that is known.
     pub(super) fn is_open(&self, task: TaskId) -> bool {
         let job = self.jobs.get(&task.job);
-        if job.is_some_and(Job::is_stopping) {
+        if job.is_some_and(|job| job.is_stopping()) {
             return true;
         }
         let node = job.and_then(|job| job.nodes.get(usize::from(task.node)));

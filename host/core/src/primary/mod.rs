@@ -14,6 +14,7 @@ mod event;
 mod jobs;
 mod leases;
 mod liveness;
+mod marks;
 mod nodes;
 mod outcomes;
 mod persist;
@@ -73,7 +74,8 @@ pub struct Primary {
     term: u64,
     rng: Rng,
     last_job: JobId,
-    jobs: BTreeMap<JobId, jobs::Job>,
+    /// Boxed: what the map moves about is small.
+    jobs: BTreeMap<JobId, Box<jobs::Job>>,
     /// Live jobs by their idempotency keys.
     keys: BTreeMap<String, JobId>,
     leases: runs::Leases,
@@ -91,7 +93,7 @@ pub struct Primary {
     running_tasks: u64,
     effects: VecDeque<Effect>,
     /// Jobs that this event has changed.
-    touched: BTreeSet<JobId>,
+    touched: marks::Marks,
     jobs_changed: BTreeSet<JobId>,
     workers_changed: BTreeSet<WorkerId>,
 }
@@ -129,7 +131,7 @@ impl Primary {
             open_tasks: 0,
             running_tasks: 0,
             effects: VecDeque::new(),
-            touched: BTreeSet::new(),
+            touched: marks::Marks::default(),
             jobs_changed: BTreeSet::new(),
             workers_changed: BTreeSet::new(),
         };

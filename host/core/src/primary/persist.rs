@@ -2,9 +2,10 @@
 //! at most; nothing is promised before the batch that holds it is durable.
 
 use super::jobs::Version;
+use super::marks::Marks;
 use super::{Effect, Primary, Refusal, Reply, RequestId};
 use crate::record::{OutcomeRecord, Write};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use wasmhost_proto::wire::ToWorker;
 use wasmhost_proto::{JobId, TaskId, WorkerId};
 
@@ -36,7 +37,7 @@ pub(super) struct Persist {
     writes: Vec<Write>,
     /// Tasks whose end is among them, consecutive ones together.
     ended: Vec<(TaskId, u32)>,
-    dirty: BTreeSet<JobId>,
+    dirty: Marks,
     after: Vec<After>,
     pending: VecDeque<Pending>,
 }
@@ -85,7 +86,7 @@ impl Primary {
     pub(super) fn flush(&mut self) {
         let mut writes = std::mem::take(&mut self.persist.writes);
         let after = std::mem::take(&mut self.persist.after);
-        let dirty = std::mem::take(&mut self.persist.dirty);
+        let dirty = self.persist.dirty.take();
         let mut jobs = Vec::with_capacity(dirty.len());
         for id in dirty {
             if let Some(job) = self.jobs.get_mut(&id) {
