@@ -29,6 +29,8 @@ pub enum Event {
     ModuleRejected(Digest, String),
     /// The module could not be had now (link lost, disk); ask again after a while.
     ModuleUnavailable(Digest, String),
+    /// A module that was ready cannot be loaded any more.
+    ModuleLost(Digest),
     /// A run has been instantiated.
     Started(TaskId, Lease),
     /// A run has published something.

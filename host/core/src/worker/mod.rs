@@ -171,6 +171,7 @@ impl Worker {
             Event::ModuleReady(digest) => self.module_ready(now, digest),
             Event::ModuleRejected(digest, why) => self.module_rejected(now, digest, why),
             Event::ModuleUnavailable(digest, why) => self.module_unavailable(now, digest, &why),
+            Event::ModuleLost(digest) => self.module_lost(now, digest),
             Event::Started(task, lease) => self.note_started(now, (task, lease)),
             Event::Status {
                 task,

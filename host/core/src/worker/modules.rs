@@ -5,13 +5,17 @@ use crate::clock::{Mono, Now};
 use crate::rng::backoff_ms;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use wasmhost_proto::limits::{MODULE_BACKOFF_MS, MODULE_TRIES};
+use wasmhost_proto::limits::{MAX_LOADED_MODULES, MODULE_BACKOFF_MS, MODULE_TRIES};
 use wasmhost_proto::outcome::{Failure, FailureKind};
 use wasmhost_proto::wire::{AssignRun, ModuleState, NodeSpec, ToPrimary};
-use wasmhost_proto::{Digest, JobId, TaskId};
+use wasmhost_proto::{Digest, JobId, NodeIndex, TaskId};
 
 /// The longest wait between two tries to get a module, milliseconds.
 const LONGEST_BACKOFF_MS: u64 = MODULE_BACKOFF_MS << MODULE_TRIES;
+
+/// Modules above which those that no job needs go, one for each that comes. Less
+/// than the executors hold.
+const KEEP_MODULES: usize = MAX_LOADED_MODULES / 4;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Stage {
@@ -45,19 +49,35 @@ pub(super) struct Module {
     pub(super) stage: Stage,
     tries: u32,
     spec: Arc<NodeSpec>,
+    /// Nodes of this session that name it.
+    nodes: u32,
+    /// The order of its last use.
+    used: u64,
     pub(super) queue: VecDeque<Queued>,
+}
+
+impl Module {
+    /// Whether it may go: nothing waits for it, and no node names it.
+    fn is_idle(&self) -> bool {
+        self.nodes == 0 && self.queue.is_empty()
+    }
 }
 
 impl Worker {
     /// Has the module of a node fetched and compiled, unless that is under way.
     pub(super) fn need_module(&mut self, now: Now, spec: &Arc<NodeSpec>) {
-        if self.modules.contains_key(&spec.module) {
+        self.last_order += 1;
+        if let Some(module) = self.modules.get_mut(&spec.module) {
+            module.used = self.last_order;
             return;
         }
+        let nodes = self.specs.values();
         let module = Module {
             stage: Stage::Fetching,
             tries: 0,
             spec: spec.clone(),
+            nodes: nodes.filter(|of| of.module == spec.module).count() as u32,
+            used: self.last_order,
             queue: VecDeque::new(),
         };
         self.modules.insert(spec.module, module);
@@ -157,12 +177,63 @@ impl Worker {
         waits.min()
     }
 
-    /// The job has ended: its nodes, and modules that no other node needs, can go.
+    /// The primary tells of a node.
+    pub(super) fn know(&mut self, now: Now, spec: NodeSpec) {
+        let spec = Arc::new(spec);
+        self.need_module(now, &spec);
+        let (digest, key) = (spec.module, (spec.job, spec.node));
+        let before = self.specs.insert(key, spec);
+        if let Some(module) = self.modules.get_mut(&digest) {
+            module.nodes += 1;
+        }
+        self.release(before);
+    }
+
+    /// A new session tells of all nodes anew.
+    pub(super) fn forget_all(&mut self) {
+        self.specs.clear();
+        self.modules
+            .values_mut()
+            .for_each(|module| module.nodes = 0);
+    }
+
+    /// The job has ended: its nodes can go. Modules that are ready stay for the next
+    /// job, as many as [`KEEP_MODULES`]: the same ones come again and again.
     pub(super) fn forget(&mut self, job: JobId) {
-        self.specs.retain(|(of, _), _| *of != job);
-        let specs = &self.specs;
-        self.modules.retain(|digest, module| {
-            !module.queue.is_empty() || specs.values().any(|spec| spec.module == *digest)
-        });
+        let nodes = (job, NodeIndex::MIN)..=(job, NodeIndex::MAX);
+        let gone: Vec<_> = self.specs.extract_if(nodes, |_, _| true).collect();
+        self.release(gone.into_iter().map(|(_, spec)| spec));
+    }
+
+    fn release(&mut self, gone: impl IntoIterator<Item = Arc<NodeSpec>>) {
+        for digest in gone.into_iter().map(|spec| spec.module) {
+            let Some(module) = self.modules.get_mut(&digest) else {
+                continue;
+            };
+            module.nodes = module.nodes.saturating_sub(1);
+            if module.is_idle() && module.stage != Stage::Ready {
+                self.modules.remove(&digest);
+            }
+        }
+        if self.modules.len() > KEEP_MODULES {
+            let idle = self.modules.iter().filter(|(_, m)| m.is_idle());
+            let oldest = idle.min_by_key(|(_, m)| m.used).map(|(digest, _)| *digest);
+            oldest.and_then(|digest| self.modules.remove(&digest));
+        }
+    }
+
+    /// A module that was ready is not there any more: it is prepared again.
+    pub(super) fn module_lost(&mut self, now: Now, digest: Digest) {
+        let Some(module) = self.modules.get_mut(&digest) else {
+            return;
+        };
+        if module.is_idle() {
+            self.modules.remove(&digest);
+        } else if module.stage == Stage::Ready {
+            module.stage = Stage::Fetching;
+            let spec = module.spec.clone();
+            self.effects.push_back(Effect::Prepare { spec });
+            self.tell_module(now, digest, ModuleState::Fetching);
+        }
     }
 }

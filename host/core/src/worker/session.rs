@@ -87,7 +87,7 @@ impl Worker {
 
     pub(super) fn connected(&mut self, now: Now) {
         // What nodes are is told anew in each session; leases keep what they need.
-        self.specs.clear();
+        self.forget_all();
         self.link = Link::Registering;
         self.asked = Asked::default();
         let mut held = self.held_leases();
@@ -139,11 +139,7 @@ impl Worker {
                     self.lease_ms = lease_ms;
                     self.welcome(now);
                 }
-                ToWorker::Prepare(spec) => {
-                    let spec = std::sync::Arc::new(*spec);
-                    self.need_module(now, &spec);
-                    self.specs.insert((spec.job, spec.node), spec);
-                }
+                ToWorker::Prepare(spec) => self.know(now, *spec),
                 ToWorker::Assign(runs) => self.assign(now, runs),
                 ToWorker::Ack { batch } => self.outbox.ack(batch),
                 ToWorker::Cancel { attempts, grace_ms } => self.cancel(now, attempts, grace_ms),

@@ -2,6 +2,7 @@
 
 use crate::bench::{Bench, LEASE, MODULE, spec, task};
 use wasmhost_core::worker::{Effect, Event};
+use wasmhost_proto::JobId;
 use wasmhost_proto::outcome::FailureKind;
 use wasmhost_proto::wire::{ToPrimary, ToWorker};
 
@@ -54,6 +55,63 @@ fn a_module_that_cannot_be_had_or_run_ends_what_waits() {
         .iter()
         .filter(|e| matches!(e, Effect::Prepare { .. }));
     assert_eq!(prepares.count(), 6, "the next lease begins anew");
+}
+
+#[test]
+fn a_module_stays_ready_for_the_next_job() {
+    let prepares = |b: &Bench| {
+        let prepares = |e: &&Effect| matches!(e, Effect::Prepare { .. });
+        b.effects.iter().filter(prepares).count()
+    };
+    let mut b = Bench::ready(2, 4);
+    b.assign(0, 1);
+    b.end(0, 1, None);
+    b.hear(ToWorker::Forget { job: task(0).job });
+    let before = prepares(&b);
+    b.hear(ToWorker::Prepare(Box::new(spec("${index}"))));
+    b.assign(1, 1);
+    assert_eq!((prepares(&b), &*b.started), (before, [0, 1].as_slice()));
+    // Gone from the disk: what comes next waits until it is there again.
+    b.event(Event::ModuleLost(MODULE));
+    b.assign(2, 1);
+    assert_eq!((prepares(&b), b.worker.queued()), (before + 1, 1));
+    b.event(Event::ModuleReady(MODULE));
+    assert_eq!(b.started, [0, 1, 2]);
+    // Gone while nothing needs it: the next job begins anew.
+    b.end(1, 1, None);
+    b.end(2, 1, None);
+    b.hear(ToWorker::Forget { job: task(0).job });
+    b.event(Event::ModuleLost(MODULE));
+    b.hear(ToWorker::Prepare(Box::new(spec("${index}"))));
+    assert_eq!(prepares(&b), before + 2);
+}
+
+#[test]
+fn modules_that_no_job_needs_are_kept_within_bounds() {
+    let mut b = Bench::new(1, 1);
+    let of = |n: u32| {
+        let mut spec = spec("${index}");
+        spec.job = JobId(u64::from(n));
+        spec.module.0[..4].copy_from_slice(&n.to_le_bytes());
+        spec
+    };
+    let count = |b: &Bench| {
+        let prepares = |e: &&Effect| matches!(e, Effect::Prepare { .. });
+        b.effects.iter().filter(prepares).count()
+    };
+    for n in 0..300 {
+        b.hear(ToWorker::Prepare(Box::new(of(n))));
+        b.event(Event::ModuleReady(of(n).module));
+        b.hear(ToWorker::Forget { job: of(n).job });
+    }
+    assert_eq!(count(&b), 300);
+    for n in (45..300).rev() {
+        b.hear(ToWorker::Prepare(Box::new(of(n))));
+        b.hear(ToWorker::Forget { job: of(n).job });
+    }
+    assert_eq!(count(&b), 300, "the last ones were kept");
+    b.hear(ToWorker::Prepare(Box::new(of(0))));
+    assert_eq!(count(&b), 301);
 }
 
 #[test]

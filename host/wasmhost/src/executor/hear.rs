@@ -69,6 +69,10 @@ async fn handle(
             // Its runs end with the same reason.
             let error: String = error.chars().take(MAX_FAILURE_TEXT).collect();
             tracing::warn!(%digest, "an executor cannot load a module: {error}");
+            // One of its own making is nobody's loss.
+            if shared.lock().unload(seat, digest) {
+                shared.send(PoolEvent::Unloaded(digest)).await;
+            }
         }
         FromExecutor::Started(runs) => {
             let started = begun(shared, seat, &runs)?;

@@ -221,6 +221,16 @@ impl State {
         }
     }
 
+    /// An executor could not load a module. Whether it was told to.
+    pub(super) fn unload(&mut self, seat: usize, digest: Digest) -> bool {
+        let told = self.seats[seat].loaded.remove(&digest);
+        let current = |m: &Module| Some(&m.path) == told.as_ref();
+        if self.modules.get(&digest).is_some_and(current) {
+            self.modules.remove(&digest);
+        }
+        told.is_some()
+    }
+
     /// Places a run, or refuses it. Returns its number and whom to wake.
     pub(super) fn take(&mut self, order: Order) -> (RunId, usize) {
         // Numbers begin with 1: an executor takes them in growing order.

@@ -80,6 +80,8 @@ pub(crate) enum PoolEvent {
     /// Runs have not begun and do not any more: the pool was asked for them, or
     /// their executor is gone.
     Returned(Vec<(TaskId, Lease)>),
+    /// An executor could not load a module, which has to be told again.
+    Unloaded(Digest),
     /// How many executors live and how many have died since the start; sent
     /// when that changes.
     Executors {

@@ -246,6 +246,7 @@ impl Driver {
                     self.handle(Event::Returned(keys));
                 }
             }
+            PoolEvent::Unloaded(digest) => self.handle(Event::ModuleLost(digest)),
             PoolEvent::Executors { alive, lost } => self.handle(Event::Executors { alive, lost }),
         }
     }
