@@ -30,6 +30,22 @@ impl Job {
 }
 
 impl Primary {
+    /// Lets those nodes of a new job go that wait for nothing, while its records are on
+    /// their way to the store. What becomes of them is recorded after these; should
+    /// the primary fall before, nobody was promised anything.
+    pub(super) fn begin(&mut self, id: JobId) {
+        let Some(job) = self.jobs.get_mut(&id) else {
+            return;
+        };
+        for index in 0..job.nodes.len() {
+            let plan = &job.plan.nodes[index];
+            if plan.after.is_empty() && matches!(plan.input, NodeInput::Given(_)) {
+                job.nodes[index].state = NodeState::Ready;
+                job.note_ready(index as NodeIndex);
+            }
+        }
+    }
+
     /// Lets nodes go whose predecessors' ends are durable, looking at all of them.
     pub(super) fn advance(&mut self, id: JobId) {
         let Some(job) = self.jobs.get_mut(&id).filter(|job| !job.is_stopping()) else {

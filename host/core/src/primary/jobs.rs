@@ -165,7 +165,7 @@ impl Job {
 
     /// Tasks that could be handed out now.
     pub(super) fn ready(&self) -> u64 {
-        if self.held || self.is_stopping() || self.durable.is_none() {
+        if self.held || self.is_stopping() {
             return 0;
         }
         self.open_tasks
@@ -225,6 +225,7 @@ impl Primary {
         let plan = Arc::from(plan);
         self.persist.write(Write::Plan(id, Arc::clone(&plan)));
         self.insert(now, Job::new(plan, record));
+        self.begin(id);
         self.persist.job(id);
         let reply = Ok(Reply::Job { id, created: true });
         self.persist.after(After::Reply(request, reply));

@@ -126,6 +126,11 @@ impl Primary {
         live_job(self.jobs.get(&job)?)
     }
 
+    /// Whether a job is live, durable or not: its end is still to come.
+    pub fn is_live(&self, job: JobId) -> bool {
+        self.jobs.contains_key(&job)
+    }
+
     /// All live jobs that are durable, oldest first.
     pub fn job_ids(&self) -> impl Iterator<Item = JobId> {
         let durable = self.jobs.iter().filter(|(_, job)| job.durable.is_some());

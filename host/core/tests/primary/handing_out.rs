@@ -16,14 +16,14 @@ fn nothing_is_promised_before_it_is_durable() {
     b.submit_with(plan(1), None);
     b.worker(1, 1);
     b.want(1, 1, 1);
-    assert_eq!((b.replies.len(), b.assigned().len()), (0, 0));
-    assert_eq!(b.primary.job_ids().count(), 0);
+    // Its tasks begin while it is on its way to the disk.
+    let lease = b.leases()[0];
+    assert_eq!((b.replies.len(), b.primary.job_ids().count()), (0, 0));
     b.event(Event::Persisted { seq: 1 });
     assert!(matches!(
         b.replies[..],
         [Ok(Reply::Job { created: true, .. })]
     ));
-    let lease = b.leases()[0];
     b.event(Event::Persisted { seq: b.seq });
     b.sent.clear();
     b.end(1, lease, None);
@@ -38,6 +38,27 @@ fn nothing_is_promised_before_it_is_durable() {
     let forget = (1, ToWorker::Forget { job: lease.0.job });
     assert_eq!(b.sent, [ack, forget]);
     assert_eq!(b.record(lease.0.job).state, JobState::Succeeded);
+}
+
+#[test]
+fn a_task_may_end_before_its_job_is_durable() {
+    let mut b = Bench::new();
+    b.instant = false;
+    b.worker(1, 1);
+    b.want(1, 1, 1);
+    b.submit_with(plan(1), None);
+    let lease = b.leases()[0];
+    b.sent.clear();
+    b.end(1, lease, None);
+    assert_eq!((b.replies.len(), b.sent.len()), (0, 0));
+    // The end comes after the job in the store, here in the same commit.
+    b.event(Event::Persisted { seq: b.seq });
+    assert_eq!(b.replies.len(), 1);
+    let ack = (1, ToWorker::Ack { batch: 1 });
+    let forget = (1, ToWorker::Forget { job: lease.0.job });
+    assert_eq!(b.sent, [ack, forget]);
+    assert_eq!(b.record(lease.0.job).state, JobState::Succeeded);
+    assert!(!b.primary.is_live(lease.0.job));
 }
 
 #[test]
@@ -89,7 +110,9 @@ fn check_shares(workers: &[(u32, u32)], tasks: u32, want: &[usize]) {
         b.worker(id, (*free).max(1));
         b.want(id, *wants, *free);
     }
-    b.submit(plan(tasks));
+    // One look at who wants what.
+    b.instant = false;
+    b.submit_with(plan(tasks), None);
     let mut got = vec![0; workers.len()];
     for (session, run) in b.assigned() {
         got[session as usize - 1] += run.count() as usize;

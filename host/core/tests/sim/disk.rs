@@ -30,6 +30,16 @@ fn end_of(outcome: &OutcomeRecord) -> RecordedEnd {
 }
 
 impl Disk {
+    /// The plan of a job that is on its way.
+    pub(crate) fn plan_to_come(&self, job: JobId) -> Option<&Arc<JobPlan>> {
+        let writes = self.unsynced.iter().flat_map(|(_, writes)| writes);
+        let mut plans = writes.filter_map(|write| match write {
+            Write::Plan(of, plan) if *of == job => Some(plan),
+            _ => None,
+        });
+        plans.next()
+    }
+
     /// Makes the next batch durable. Its number.
     pub(crate) fn sync_next(&mut self) -> Option<u64> {
         let (seq, writes) = self.unsynced.pop_front()?;

@@ -168,6 +168,7 @@ impl World {
             self.seen.note("commit lost");
             self.disk.unsynced.clear();
         }
+        self.witness.primary_died();
         self.asked.clear();
         let wires: Vec<u64> = self
             .wires

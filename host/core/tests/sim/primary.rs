@@ -80,6 +80,7 @@ impl World {
                 Effect::WorkerChanged(_) => {}
             }
         }
+        self.witness.all_on_their_way(&self.disk);
         for (link, messages) in frames {
             let term = self.primary_process;
             self.log(|| format!("primary -> {link}: {messages:?}"));
@@ -120,6 +121,9 @@ impl World {
         match message {
             ToWorker::Assign(runs) => {
                 for run in runs {
+                    if !self.disk.jobs.contains_key(&run.job) {
+                        self.seen.note("began before it was durable");
+                    }
                     self.witness.assigned(&self.disk, run);
                 }
             }

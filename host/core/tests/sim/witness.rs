@@ -6,7 +6,7 @@ use std::sync::Arc;
 use wasmhost_core::record::StoredResult;
 use wasmhost_proto::api::{Counts, JobState};
 use wasmhost_proto::wire::{AssignRun, AttemptOutcome};
-use wasmhost_proto::{JobId, Lease, TaskId, WorkerId};
+use wasmhost_proto::{JobId, Lease, NodeIndex, TaskId, WorkerId};
 
 /// How often things happened, over one schedule or many.
 #[derive(Default, Debug)]
@@ -14,8 +14,9 @@ pub(crate) struct Seen {
     counts: BTreeMap<&'static str, u64>,
 }
 
-const EVERYTHING: [&str; 20] = [
+const EVERYTHING: [&str; 21] = [
     "adopted lease",
+    "began before it was durable",
     "cancel",
     "commit lost",
     "drain",
@@ -75,6 +76,8 @@ pub(crate) struct Witness {
     /// Batches that the primary has heard, by worker process: the tasks in them whose
     /// end, or whose job's end, has not been durable at any time since.
     unsettled: BTreeMap<(WorkerId, u64, u64), BTreeSet<TaskId>>,
+    /// Nodes handed out by this process of the primary before their job was durable.
+    ahead: BTreeSet<(JobId, NodeIndex)>,
 }
 
 impl Witness {
@@ -102,12 +105,11 @@ impl Witness {
         );
     }
 
-    pub(crate) fn assigned(&self, disk: &Disk, run: &AssignRun) {
-        assert!(
-            disk.jobs.contains_key(&run.job),
-            "{} runs before it is durable",
-            run.job
-        );
+    pub(crate) fn assigned(&mut self, disk: &Disk, run: &AssignRun) {
+        if !disk.jobs.contains_key(&run.job) {
+            self.ahead.insert((run.job, run.node));
+            return;
+        }
         for offset in 0..run.count() {
             let index = run.first + offset;
             let task = TaskId {
@@ -132,6 +134,23 @@ impl Witness {
         }
     }
 
+    /// What is handed out of a job that is not durable yet waits for nothing, and the
+    /// job is on its way.
+    pub(crate) fn all_on_their_way(&self, disk: &Disk) {
+        for (job, node) in &self.ahead {
+            let Some(plan) = disk.plan_to_come(*job) else {
+                panic!("{job} runs and is not on its way to the disk");
+            };
+            let after = &plan.nodes[usize::from(*node)].after;
+            assert!(after.is_empty(), "{job} does not wait for {after:?}");
+        }
+    }
+
+    /// The primary's process is gone, and what it had only begun.
+    pub(crate) fn primary_died(&mut self) {
+        self.ahead.clear();
+    }
+
     /// One lease is a right to run once, on one worker.
     pub(crate) fn run_started(&mut self, task: TaskId, lease: Lease, at: (WorkerId, u64)) {
         let before = self.started.insert((task, lease), at);
@@ -151,9 +170,11 @@ impl Witness {
 
     /// To be called whenever the disk has changed: a retry takes ends back.
     pub(crate) fn look(&mut self, disk: &Disk) {
-        let open = |task: &TaskId| {
-            let job = disk.jobs.get(&task.job);
-            !disk.outcomes.contains_key(task) && job.is_some_and(|job| !job.state.is_final())
+        self.ahead.retain(|(job, _)| !disk.jobs.contains_key(job));
+        let ahead = &self.ahead;
+        let open = |task: &TaskId| match disk.jobs.get(&task.job) {
+            Some(job) => !disk.outcomes.contains_key(task) && !job.state.is_final(),
+            None => ahead.contains(&(task.job, task.node)),
         };
         for tasks in self.unsettled.values_mut() {
             tasks.retain(open);

@@ -352,8 +352,14 @@ impl World {
         let key = (start.task, start.lease);
         self.witness
             .run_started(start.task, start.lease, (id, process));
-        let node = &self.disk.plans[&start.task.job].nodes[usize::from(start.task.node)];
-        let gathers = matches!(node.input, wasmhost_proto::plan::NodeInput::Gather(_));
+        let (job, node) = (start.task.job, usize::from(start.task.node));
+        // A job may run before it is durable, and be gone with its primary.
+        let plan = self.disk.plans.get(&job);
+        let plan = plan.or_else(|| self.disk.plan_to_come(job));
+        let gathers = plan.is_some_and(|plan| {
+            let input = &plan.nodes[node].input;
+            matches!(input, wasmhost_proto::plan::NodeInput::Gather(_))
+        });
         assert_eq!(
             gathers,
             matches!(start.input, Rendered::Blob(_)),
