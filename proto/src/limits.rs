@@ -191,6 +191,8 @@ pub const HTTP_HEAD_MS: u64 = 10_000;
 /// Until a request is answered, uploads and event streams aside: the largest
 /// submission at ten megabits a second.
 pub const HTTP_REQUEST_MS: u64 = 75_000;
+/// The longest that a request waits for the end of a job; less than its limit.
+pub const MAX_WAIT_MS: u64 = 60_000;
 /// Without a byte of an upload for this long, it is given up.
 pub const HTTP_STALL_MS: u64 = 30_000;
 /// For requests to end once the server is told to.

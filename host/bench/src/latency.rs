@@ -1,12 +1,11 @@
 //! Scenarios of latency: one task on an idle system, from the request to the
-//! result in the client's hands. The client asks for the result again as soon as
-//! it was told that there is none yet.
+//! result in the client's hands. The client asks for the result once, and waits.
 
-use crate::cluster::{Cluster, Options, push, submission, submit, until, warm_up};
+use crate::cluster::{Cluster, Options, push, submission, submit, warm_up};
 use crate::place::{Folder, Place};
 use crate::report::quantile;
 use crate::scenario::{Better, Figure, Group, Run, Sample, Target};
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use redb::{Database, TableDefinition};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -15,9 +14,6 @@ use std::time::{Duration, Instant};
 
 /// Tasks in one run.
 const TASKS: usize = 300;
-
-/// Between two questions: a client that never pauses takes a core from the others.
-const PAUSE: Duration = Duration::from_micros(100);
 
 pub(crate) const GROUPS: &[Group] = &[Group {
     figures: &[
@@ -57,16 +53,12 @@ fn latency(place: &Place) -> Result<Run> {
         for _ in 0..TASKS {
             let start = Instant::now();
             let job = submit(&mut client, &body)?;
-            let result = format!("/api/v1/jobs/{job}/result");
-            until("a result", PAUSE, || {
-                let answer = client.call("GET", &result, b"")?;
-                match answer.status {
-                    200 => Ok(Some(())),
-                    409 if contains(&answer.body, b"not_ended") => Ok(None),
-                    status => bail!("{status}: {}", String::from_utf8_lossy(&answer.body)),
-                }
-            })
-            .map_err(|e| anyhow!("{e:#}\n{}", cluster.explain()))?;
+            let result = format!("/api/v1/jobs/{job}/result?wait_ms=10000");
+            let answer = client.call("GET", &result, b"")?;
+            if answer.status != 200 {
+                let text = String::from_utf8_lossy(&answer.body);
+                bail!("{}: {text}\n{}", answer.status, cluster.explain());
+            }
             times.push(start.elapsed().as_secs_f64() * 1e3);
             limits.push(bare.once()?.as_secs_f64() * 1e3);
         }
@@ -80,10 +72,6 @@ fn latency(place: &Place) -> Result<Run> {
             .map(|part| sample(&mut times, &mut limits, part))
             .collect()
     }))
-}
-
-fn contains(text: &[u8], word: &[u8]) -> bool {
-    text.windows(word.len()).any(|part| part == word)
 }
 
 const TABLE: TableDefinition<u64, &[u8]> = TableDefinition::new("rows");

@@ -29,41 +29,43 @@ const LINGER_BATCHES: usize = COMMIT_QUEUE / 8;
 /// are soon back: without waiting for them every other commit would hold one.
 const CROWD: usize = 4;
 
-struct Batch {
+struct Batch<T> {
     writes: Vec<Write>,
-    done: Box<dyn FnOnce() + Send>,
+    ticket: T,
 }
 
 /// Makes batches durable in the order they came.
 ///
-/// A batch's `done` runs on the committer's thread, after those of all earlier
-/// batches, once the batch is durable; it must not block. When the store fails,
-/// `on_fatal` runs once, no further `done` ever runs, and every later
+/// `durable` is given the tickets of a group's batches, in order, on the committer's
+/// thread once the group is durable; the next commit waits for it. When the store
+/// fails, `on_fatal` runs once, `durable` never again, and every later
 /// [`Committer::commit`] is [`Closed`].
-pub struct Committer {
-    queue: Option<SyncSender<Batch>>,
+pub struct Committer<T> {
+    queue: Option<SyncSender<Batch<T>>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Committer {
+impl<T: Send + 'static> Committer<T> {
     /// Starts the thread.
     ///
     /// # Errors
     /// When the system cannot start a thread.
     pub fn start(
         store: Arc<dyn Store>,
+        durable: impl FnMut(Vec<T>) + Send + 'static,
         on_fatal: impl FnOnce(StoreError) + Send + 'static,
-    ) -> std::io::Result<Committer> {
-        Committer::over(move |writes| store.commit(writes), on_fatal)
+    ) -> std::io::Result<Committer<T>> {
+        Committer::over(move |writes| store.commit(writes), durable, on_fatal)
     }
 
     fn over(
         commit: impl Fn(&[Write]) -> Result<(), StoreError> + Send + 'static,
+        durable: impl FnMut(Vec<T>) + Send + 'static,
         on_fatal: impl FnOnce(StoreError) + Send + 'static,
-    ) -> std::io::Result<Committer> {
+    ) -> std::io::Result<Committer<T>> {
         let (queue, batches) = sync_channel(COMMIT_QUEUE);
         let work = move || {
-            if let Err(error) = run(commit, &batches) {
+            if let Err(error) = run(commit, durable, &batches) {
                 // Callers are refused before anybody hears of the failure.
                 drop(batches);
                 on_fatal(error);
@@ -79,47 +81,51 @@ impl Committer {
     }
 
     /// Queues a batch. Waits while [`COMMIT_QUEUE`] batches are queued.
-    pub fn commit(&self, writes: Vec<Write>, done: Box<dyn FnOnce() + Send>) -> Result<(), Closed> {
+    pub fn commit(&self, writes: Vec<Write>, ticket: T) -> Result<(), Closed> {
         let queue = self.queue.as_ref().ok_or(Closed)?;
-        queue.send(Batch { writes, done }).map_err(|_| Closed)
+        queue.send(Batch { writes, ticket }).map_err(|_| Closed)
     }
 
     /// Commits what is queued, then ends the thread.
     pub fn close(self) {}
 }
 
-impl Drop for Committer {
+impl<T> Drop for Committer<T> {
     fn drop(&mut self) {
         drop(self.queue.take());
-        if let Some(thread) = self.thread.take() {
+        let thread = self.thread.take();
+        // Dropped by what it told of its commits, it ends by itself.
+        let other = |thread: &JoinHandle<()>| thread.thread().id() != std::thread::current().id();
+        if let Some(thread) = thread.filter(other) {
             // A panic in there was printed where it happened.
             let _ = thread.join();
         }
     }
 }
 
-fn run(
+fn run<T>(
     commit: impl Fn(&[Write]) -> Result<(), StoreError>,
-    batches: &Receiver<Batch>,
+    mut durable: impl FnMut(Vec<T>),
+    batches: &Receiver<Batch<T>>,
 ) -> Result<(), StoreError> {
     let mut past = Past::default();
     while let Ok(first) = batches.recv() {
         let until = past.linger().map(|linger| Instant::now() + linger);
         let mut writes = first.writes;
-        let mut done = vec![first.done];
-        while done.len() < COMMIT_QUEUE
+        let mut tickets = vec![first.ticket];
+        while tickets.len() < COMMIT_QUEUE
             && let Some(batch) = next(
                 batches,
-                until.filter(|_| past.gathers(writes.len(), done.len())),
+                until.filter(|_| past.gathers(writes.len(), tickets.len())),
             )
         {
             writes.extend(batch.writes);
-            done.push(batch.done);
+            tickets.push(batch.ticket);
         }
         let begin = Instant::now();
         commit(&writes)?;
-        past.note(writes.len(), done.len(), begin.elapsed());
-        done.into_iter().for_each(|done| done());
+        past.note(writes.len(), tickets.len(), begin.elapsed());
+        durable(tickets);
     }
     Ok(())
 }
@@ -157,7 +163,7 @@ impl Past {
 }
 
 /// What is queued, or comes before `until`.
-fn next(batches: &Receiver<Batch>, until: Option<Instant>) -> Option<Batch> {
+fn next<T>(batches: &Receiver<Batch<T>>, until: Option<Instant>) -> Option<Batch<T>> {
     match batches.try_recv() {
         Ok(batch) => Some(batch),
         Err(_) => {
@@ -176,11 +182,10 @@ mod tests {
     /// A committer over a disk that tells which terms each commit holds, and
     /// finishes a commit, well or not, when it is told to.
     struct Bench {
-        committer: Committer,
+        committer: Committer<u64>,
         commits: Receiver<Vec<u64>>,
         finish: Sender<bool>,
-        done: Receiver<u64>,
-        report: Sender<u64>,
+        done: Receiver<Vec<u64>>,
         fatal: Receiver<()>,
     }
 
@@ -205,35 +210,28 @@ mod tests {
                 assert!(error.to_string().contains("the disk is full"));
                 failed.send(()).unwrap();
             };
-            let committer = Committer::over(commit, on_fatal).unwrap();
+            let durable = move |terms| report.send(terms).unwrap();
+            let committer = Committer::over(commit, durable, on_fatal).unwrap();
             Bench {
                 committer,
                 commits,
                 finish,
                 done,
-                report,
                 fatal,
             }
         }
 
         fn commit(&self, term: u64) -> Result<(), Closed> {
-            let report = self.report.clone();
-            let done = move || report.send(term).unwrap();
-            self.committer
-                .commit(vec![Write::Term(term)], Box::new(done))
+            self.committer.commit(vec![Write::Term(term)], term)
         }
 
         /// What was reported as durable, once nobody can report any more.
         fn reported(self) -> Vec<u64> {
             let Bench {
-                committer,
-                report,
-                done,
-                ..
+                committer, done, ..
             } = self;
             committer.close();
-            drop(report);
-            done.iter().collect()
+            done.iter().flatten().collect()
         }
     }
 
@@ -257,13 +255,13 @@ mod tests {
     fn after_a_flood_a_lone_batch_is_made_durable_all_the_same() {
         let bench = Bench::new();
         let flood = (0..FLOOD as u64).map(Write::Term).collect();
-        bench.committer.commit(flood, Box::new(|| ())).unwrap();
+        bench.committer.commit(flood, 6).unwrap();
         assert_eq!(bench.commits.recv().unwrap().len(), FLOOD);
         bench.finish.send(true).unwrap();
         bench.commit(7).unwrap();
         assert_eq!(bench.commits.recv(), Ok(vec![7]));
         bench.finish.send(true).unwrap();
-        assert_eq!(bench.reported(), [7]);
+        assert_eq!(bench.reported(), [6, 7]);
     }
 
     #[test]

@@ -66,6 +66,7 @@ pub(crate) const SPANS: &[(&str, &[&str])] = &[
     ("wasmhost --help", &["--help"]),
     ("wasmhost VERB --help", &["submit --help"]),
     ("wasmhost submit FILE", &["submit job.toml"]),
+    ("wasmhost result JOB --wait", &["result ONE --wait"]),
     ("wasmhost check FILE", &["check job.toml"]),
     (
         "wasmhost submit --module M",

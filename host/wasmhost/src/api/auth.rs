@@ -2,7 +2,7 @@
 //! only a SHA-256. Join tokens open nothing here.
 
 use super::problem::Problem;
-use super::state::{App, blocking};
+use super::state::App;
 use axum::http::{HeaderMap, StatusCode, header};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -29,16 +29,14 @@ enum Denied {
 }
 
 /// Lets a request pass, or refuses it and logs from where it came.
-pub(crate) async fn require(
+pub(crate) fn require(
     app: &App,
     headers: &HeaderMap,
     remote: Option<SocketAddr>,
 ) -> Result<TokenId, Problem> {
     let denied = match presented(headers) {
         Ok((id, secret)) => {
-            let store = app.handle.store().clone();
-            let found = blocking(move || store.token(id)).await;
-            let found = found.map_err(|e| Problem::fault("the store could not be read", &e))?;
+            let found = app.peek(|store| store.token(id))?;
             match check(found.as_ref(), &secret, now()) {
                 Ok(()) => return Ok(id),
                 Err(denied) => denied,

@@ -94,7 +94,7 @@ pub(crate) async fn surround(State(app): State<Shared>, request: Request, next: 
 async fn answer(app: &App, route: &str, request: Request, next: Next) -> Response {
     if request.uri().path().starts_with(paths::API) {
         let remote = request.extensions().get::<Remote>().map(|r| r.0);
-        if let Err(problem) = auth::require(app, request.headers(), remote).await {
+        if let Err(problem) = auth::require(app, request.headers(), remote) {
             return problem.into_response();
         }
     }

@@ -7,11 +7,12 @@ use super::extract::{Json, OptionalJson, Path, Query};
 use super::problem::Problem;
 use super::state::{App, Shared, to_the_end, turn};
 use super::{resolve, submission};
-use crate::primary::ApiRefusal;
+use crate::primary::{ApiRefusal, Stopped};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use std::time::Duration;
 use utoipa::IntoParams;
 use wasmhost_core::primary::{Refusal, Reply, view};
 use wasmhost_core::record::JobRecord;
@@ -19,7 +20,7 @@ use wasmhost_proto::JobId;
 use wasmhost_proto::api::{
     CancelRequest, CheckView, JobFailure, JobState, JobView, NodeView, Page, SubmitRequest,
 };
-use wasmhost_proto::limits::{DEFAULT_PAGE, MAX_PAGE, MAX_PAGE_SCAN};
+use wasmhost_proto::limits::{DEFAULT_PAGE, MAX_PAGE, MAX_PAGE_SCAN, MAX_WAIT_MS};
 use wasmhost_proto::plan::JobPlan;
 
 /// Submits a job. Answers once it is durable.
@@ -194,15 +195,42 @@ fn record_row(record: JobRecord) -> JobView {
     }
 }
 
+/// How long to wait.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct WaitQuery {
+    /// Answer once the job has ended, or after so many milliseconds with what there
+    /// is; 60,000 at most. Without it the answer comes at once.
+    wait_ms: Option<u64>,
+}
+
+impl WaitQuery {
+    /// Waits, unless the server ends meanwhile.
+    pub(crate) async fn wait(&self, app: &App, id: JobId) -> Result<(), Problem> {
+        let Some(ms) = self.wait_ms.filter(|ms| *ms > 0) else {
+            return Ok(());
+        };
+        let limit = Duration::from_millis(ms.min(MAX_WAIT_MS));
+        let ended = tokio::time::timeout(limit, app.handle.ended(id));
+        match app.closing.run_until_cancelled(ended).await {
+            Some(Ok(Err(Stopped))) => Err(Problem::stopping()),
+            Some(Ok(Ok(()))) | Some(Err(_)) | None => Ok(()),
+        }
+    }
+}
+
 /// One job.
 #[utoipa::path(get, path = "/api/v1/jobs/{job}", tag = "jobs", operation_id = "get_job",
-    params(("job" = String, Path, description = "Id, unique prefix, or `latest`")),
+    params(("job" = String, Path, description = "Id, unique prefix, or `latest`"), WaitQuery),
     responses((status = 200, description = "The job", body = JobView)))]
 pub(crate) async fn get(
     State(app): State<Shared>,
     Path(job): Path<String>,
+    Query(query): Query<WaitQuery>,
 ) -> Result<axum::Json<JobView>, Problem> {
     let id = resolve::job(&app, &job).await?;
+    query.wait(&app, id).await?;
     load(&app, id).await.map(axum::Json)
 }
 
@@ -270,17 +298,15 @@ pub(crate) async fn find(app: &App, id: JobId) -> Result<Option<JobView>, Proble
     {
         return Ok(Some(view));
     }
-    let stored = app
-        .read(move |store| {
-            let record = store.job(id)?;
-            let plan = if record.is_some() {
-                store.plan(id)?
-            } else {
-                None
-            };
-            Ok(record.zip(plan))
-        })
-        .await?;
+    let stored = app.peek(|store| {
+        let record = store.job(id)?;
+        let plan = if record.is_some() {
+            store.plan(id)?
+        } else {
+            None
+        };
+        Ok(record.zip(plan))
+    })?;
     Ok(stored.map(|(record, plan): (JobRecord, JobPlan)| view::job(&record, &plan)))
 }
 

@@ -68,6 +68,13 @@ pub(crate) async fn job(app: &App, text: &str) -> Result<JobId, Problem> {
         let newest = newest.first().map(|job| job.id);
         return newest.ok_or_else(|| Problem::not_found("there is no job yet"));
     }
+    // Whole ids are most of what is asked for, and mostly of live jobs.
+    if let (SHORT_ID_LEN, Ok(id)) = (text.len(), text.parse::<JobId>())
+        && (app.ask(move |primary, _| primary.is_live(id)).await?
+            || app.peek(|store| store.job(id))?.is_some())
+    {
+        return Ok(id);
+    }
     let found = match range(text) {
         Some(ids) => {
             let (first, last) = (JobId(*ids.start()), JobId(*ids.end()));

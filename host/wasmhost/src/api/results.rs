@@ -2,7 +2,7 @@
 //!
 //! A guest made them: they leave as downloads that no browser runs or shows.
 
-use super::extract::Path;
+use super::extract::{Path, Query};
 use super::problem::Problem;
 use super::state::{App, Shared, blocking};
 use super::{jobs, resolve, tasks};
@@ -22,13 +22,16 @@ pub(crate) const FAILURE_HEADER: &str = "wasmhost-failure";
 
 /// The result of a job: the bytes of its last node's single task.
 #[utoipa::path(get, path = "/api/v1/jobs/{job}/result", tag = "jobs", operation_id = "get_job_result",
-    params(("job" = String, Path, description = "Id, unique prefix, or `latest`")),
+    params(("job" = String, Path, description = "Id, unique prefix, or `latest`"), jobs::WaitQuery),
     responses((status = 200, description = "The bytes", content_type = "application/octet-stream", body = Vec<u8>)))]
 pub(crate) async fn of_job(
     State(app): State<Shared>,
     Path(job): Path<String>,
+    Query(query): Query<jobs::WaitQuery>,
 ) -> Result<Response, Problem> {
-    let job = jobs::load(&app, resolve::job(&app, &job).await?).await?;
+    let id = resolve::job(&app, &job).await?;
+    query.wait(&app, id).await?;
+    let job = jobs::load(&app, id).await?;
     let (node, last) = match job.nodes.iter().enumerate().next_back() {
         Some((node, last)) => (node as NodeIndex, last),
         None => return Err(Problem::fault("the job has no tasks", &job.id)),
@@ -67,7 +70,7 @@ pub(crate) async fn of_job(
         node,
         index: 0,
     };
-    let outcome = outcome(&app, &job, task).await?;
+    let outcome = outcome(&app, &job, task)?;
     respond(&app, outcome, &job.name).await
 }
 
@@ -83,7 +86,7 @@ pub(crate) async fn of_task(
     Path((job, node, index)): Path<(String, String, String)>,
 ) -> Result<Response, Problem> {
     let (job, task) = tasks::find(&app, &job, &node, &index).await?;
-    let outcome = outcome(&app, &job, task).await?;
+    let outcome = outcome(&app, &job, task)?;
     let name = format!(
         "{}-{}-{}",
         job.name,
@@ -115,10 +118,10 @@ fn not_ended(what: &str) -> Problem {
 }
 
 /// The recorded end of a task.
-async fn outcome(app: &App, job: &JobView, task: TaskId) -> Result<OutcomeRecord, Problem> {
+fn outcome(app: &App, job: &JobView, task: TaskId) -> Result<OutcomeRecord, Problem> {
     let name = &job.nodes[usize::from(task.node)].name;
     let shown = format!("'{name}' index {} of job {}", task.index, job.id);
-    match app.read(move |store| store.outcome(task)).await? {
+    match app.peek(|store| store.outcome(task))? {
         Some(outcome) => Ok(outcome),
         None if job.state.is_final() => {
             Err(Problem::conflict("no_result", format!("{shown} never ran"))

@@ -72,6 +72,15 @@ impl App {
             .map_err(|e| Problem::fault("the store could not be read", &e))
     }
 
+    /// Reads a few rows of the store on the spot: they are in memory as a rule, and
+    /// handing the work to another thread takes ten times as long.
+    pub(crate) fn peek<T>(
+        &self,
+        f: impl FnOnce(&dyn Store) -> Result<T, StoreError>,
+    ) -> Result<T, Problem> {
+        f(&**self.handle.store()).map_err(|e| Problem::fault("the store could not be read", &e))
+    }
+
     /// Asks the primary's core.
     pub(crate) async fn ask<T: Send + 'static>(
         &self,

@@ -20,13 +20,20 @@ pub(crate) struct Args {
     /// Write it to this file
     #[arg(long, value_name = "FILE")]
     to: Option<PathBuf>,
+    /// Wait for the end of the job first
+    #[arg(long)]
+    wait: bool,
 }
 
 pub(crate) async fn run(args: Args, cx: &Context) -> anyhow::Result<Exit> {
     let client = cx.client().await?;
-    let Reference { job, node, index } = &args.what;
+    let mut what = args.what;
+    if args.wait {
+        what.job = client.job_end(&what.job).await?.id.to_string();
+    }
+    let Reference { job, node, index } = &what;
     if cx.out.is_json() && args.to.is_none() {
-        let view = view(&client, &args.what).await?;
+        let view = view(&client, &what).await?;
         cx.out.answer(&view, |_| String::new(), |_| String::new())?;
         return Ok(Exit::OK);
     }

@@ -12,6 +12,8 @@ use wasmhost_proto::input::BlobRef;
 
 /// To send and check a module of the largest size, on a slow line.
 const UPLOAD: Duration = Duration::from_secs(1800);
+/// How long one request waits for the end of a job: less than its time limit.
+const LONG_POLL: Duration = Duration::from_secs(10);
 /// Items asked for in one page.
 const PAGE: usize = 200;
 
@@ -51,6 +53,17 @@ impl Client {
 
     pub(crate) async fn job(&self, job: &str) -> Result<JobView, ClientError> {
         self.get(&["jobs", job], &[]).await
+    }
+
+    /// The job once it has ended.
+    pub(crate) async fn job_end(&self, job: &str) -> Result<JobView, ClientError> {
+        let wait = [("wait_ms", LONG_POLL.as_millis().to_string())];
+        // `latest` is the same job all the time.
+        let mut view: JobView = self.get(&["jobs", job], &wait).await?;
+        while !view.state.is_final() {
+            view = self.get(&["jobs", &view.id.to_string()], &wait).await?;
+        }
+        Ok(view)
     }
 
     pub(crate) async fn status(&self, job: &str) -> Result<JobStatus, ClientError> {

@@ -1,34 +1,35 @@
-//! The loop that owns the core: wait for one source, make one event, handle it,
-//! drain the effects to their owners. Nothing here decides, and nothing here
-//! waits for anything but the next source.
+//! What owns the core: hands it one event at a time and its effects to their
+//! owners. Nothing here decides, and nothing here waits.
 
 use super::handle::{Answer, Call, Change};
 use super::sessions::Outbox;
+use super::turns::{Ticket, Turns};
 use super::{Shared, gather};
 use anyhow::Context as _;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tokio::sync::{Semaphore, broadcast, mpsc, oneshot, watch};
-use tokio::task::JoinSet;
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, broadcast, oneshot};
+use tokio_util::task::TaskTracker;
 use wasmhost_core::clock::{Mono, Now};
 use wasmhost_core::primary::{Effect, Event, Primary, RequestId, SessionId};
 use wasmhost_core::record::Write;
-use wasmhost_proto::limits::{COMMIT_QUEUE, MAX_GATHERS};
-use wasmhost_proto::wire::ToPrimary;
-use wasmhost_proto::{Timestamp, WorkerId};
+use wasmhost_proto::limits::MAX_GATHERS;
+use wasmhost_proto::{JobId, Timestamp, WorkerId};
 use wasmhost_store::Committer;
 
-/// What reaches the loop from outside.
+/// What reaches the core from outside.
 pub(super) enum Input {
     /// A call of a handle.
     Call(Call),
     /// A worker has connected; its messages go into the outbox.
     Connected(SessionId, WorkerId, Outbox),
-    /// Messages of a worker.
-    Frame(SessionId, Vec<ToPrimary>),
     /// A worker's connection is gone.
     Disconnected(SessionId),
+    /// Anything else.
+    Event(Event),
 }
 
 /// Both clocks.
@@ -50,23 +51,45 @@ impl Clock {
         }
     }
 
-    fn instant(self, at: Mono) -> tokio::time::Instant {
+    pub(super) fn instant(self, at: Mono) -> tokio::time::Instant {
         (self.0 + Duration::from_millis(at.0)).into()
     }
 }
 
-/// How far the committer is.
-#[derive(Clone, Copy, Default)]
-struct Durable {
+/// What the committer was given, and how far it is.
+#[derive(Default)]
+pub(super) struct Batches {
+    given: AtomicU64,
+    durable: AtomicU64,
     /// The core's latest durable batch.
-    seq: u64,
-    /// Batches made durable, those that are not the core's as well.
-    batches: u64,
+    seq: AtomicU64,
 }
 
-/// Between two batches nobody is let in that could fill the committer's queue,
-/// so that the loop never waits for the disk.
-const MAX_IN_FLIGHT: u64 = COMMIT_QUEUE as u64 / 2;
+impl Batches {
+    /// Those that are not durable yet.
+    pub(super) fn in_flight(&self) -> u64 {
+        let durable = self.durable.load(Ordering::SeqCst);
+        self.given.load(Ordering::SeqCst).saturating_sub(durable)
+    }
+
+    pub(super) fn seq(&self) -> u64 {
+        self.seq.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn note_durable(&self, tickets: Vec<Ticket>) {
+        let count = tickets.len() as u64;
+        for ticket in tickets {
+            if let Some(seq) = ticket.seq {
+                self.seq.fetch_max(seq, Ordering::SeqCst);
+            }
+            if let Some(done) = ticket.done {
+                // Who waited may have gone.
+                let _ = done.send(());
+            }
+        }
+        self.durable.fetch_add(count, Ordering::SeqCst);
+    }
+}
 
 /// The core and the owners of its effects.
 pub(super) struct Driver {
@@ -74,89 +97,75 @@ pub(super) struct Driver {
     clock: Clock,
     shared: Arc<Shared>,
     /// None once the primary ends.
-    committer: Option<Committer>,
-    durable: watch::Receiver<Durable>,
-    report: Arc<watch::Sender<Durable>>,
-    /// Batches given to the committer.
-    queued: u64,
-    /// The latest batch that the core knows to be durable.
-    told: u64,
+    committer: Option<Committer<Ticket>>,
+    batches: Arc<Batches>,
     sessions: HashMap<SessionId, Outbox>,
     requests: HashMap<RequestId, Answer>,
     last_request: RequestId,
-    gathers: JoinSet<Event>,
+    /// Who waits for the ends of live jobs.
+    waits: HashMap<JobId, Vec<oneshot::Sender<()>>>,
+    turns: Weak<Turns>,
+    runtime: Handle,
+    gathers: TaskTracker,
     gathering: Arc<Semaphore>,
     changes: broadcast::Sender<Change>,
 }
 
 impl Driver {
+    /// Carries out what the core has to do by itself; needs a tokio runtime.
     pub(super) fn new(
         core: Primary,
         clock: Clock,
         shared: Arc<Shared>,
+        turns: &Arc<Turns>,
         changes: broadcast::Sender<Change>,
     ) -> anyhow::Result<Driver> {
-        let (report, durable) = watch::channel(Durable::default());
-        let committer = Committer::start(shared.store.clone(), |error| super::fatal(&error))
-            .context("cannot start the committer's thread")?;
-        Ok(Driver {
+        let told = Arc::downgrade(turns);
+        let durable = move |tickets| {
+            if let Some(turns) = told.upgrade() {
+                turns.durable(tickets);
+            }
+        };
+        let committer =
+            Committer::start(shared.store.clone(), durable, |error| super::fatal(&error))
+                .context("cannot start the committer's thread")?;
+        let mut driver = Driver {
             core,
             clock,
             shared,
             committer: Some(committer),
-            durable,
-            report: Arc::new(report),
-            queued: 0,
-            told: 0,
+            batches: turns.batches(),
             sessions: HashMap::new(),
             requests: HashMap::new(),
             last_request: 0,
-            gathers: JoinSet::new(),
+            waits: HashMap::new(),
+            turns: Arc::downgrade(turns),
+            runtime: Handle::current(),
+            gathers: TaskTracker::new(),
             gathering: Arc::new(Semaphore::new(MAX_GATHERS)),
             changes,
-        })
+        };
+        driver.drain()?;
+        Ok(driver)
     }
 
-    /// Runs until the primary stops, then commits what is queued and answers what it decided.
-    pub(super) async fn run(mut self, mut inputs: mpsc::Receiver<Input>) -> anyhow::Result<()> {
-        let stop = self.shared.stop.clone();
-        self.drain()?;
-        loop {
-            let durable = *self.durable.borrow();
-            let room = self.queued - durable.batches < MAX_IN_FLIGHT;
-            let due = self.core.next_timeout().map(|at| self.clock.instant(at));
-            tokio::select! {
-                // What has become durable lets others go on; then the order of arrival.
-                biased;
-                () = stop.cancelled() => break,
-                changed = self.durable.changed() => {
-                    changed.context("the committer has ended")?;
-                    self.persisted()?;
-                }
-                Some(event) = self.gathers.join_next(), if room => {
-                    self.handle(event.context("gathering failed")?)?;
-                }
-                () = sleep_until(due), if room => self.handle(Event::Timeout)?,
-                input = inputs.recv(), if room => match input {
-                    Some(input) => self.input(input)?,
-                    None => break,
-                },
-            }
-        }
-        inputs.close();
-        self.finish().await
+    /// When to call the core at the latest.
+    pub(super) fn due(&self) -> Option<Mono> {
+        self.core.next_timeout()
     }
 
     /// Nothing is decided any more; what was decided is committed and told.
-    async fn finish(mut self) -> anyhow::Result<()> {
-        while self.gathers.join_next().await.is_some() {}
+    pub(super) async fn finish(mut self) -> anyhow::Result<()> {
+        self.gathers.close();
+        self.gathers.wait().await;
         if let Some(committer) = self.committer.take() {
             tokio::task::spawn_blocking(move || committer.close()).await?;
         }
-        self.persisted()
+        let seq = self.batches.seq();
+        self.handle(Event::Persisted { seq })
     }
 
-    fn input(&mut self, input: Input) -> anyhow::Result<()> {
+    pub(super) fn take(&mut self, input: Input) -> anyhow::Result<()> {
         match input {
             Input::Call(Call::Request(event, answer)) => {
                 self.last_request += 1;
@@ -168,25 +177,33 @@ impl Driver {
                 Ok(())
             }
             Input::Call(Call::Write(writes, done)) => self.commit(None, writes, Some(done)),
+            Input::Call(Call::Wait(job, ended)) => {
+                self.wait(job, ended);
+                Ok(())
+            }
             Input::Connected(session, worker, outbox) => {
                 self.sessions.insert(session, outbox);
                 self.handle(Event::Connected { session, worker })
             }
-            Input::Frame(session, messages) => self.handle(Event::Frame { session, messages }),
             Input::Disconnected(session) => {
                 self.sessions.remove(&session);
                 self.handle(Event::Disconnected { session })
             }
+            Input::Event(event) => self.handle(event),
         }
     }
 
-    fn persisted(&mut self) -> anyhow::Result<()> {
-        let seq = self.durable.borrow_and_update().seq;
-        if seq == self.told {
-            return Ok(());
+    fn wait(&mut self, job: JobId, ended: oneshot::Sender<()>) {
+        if !self.core.is_live(job) {
+            // Dropped, it tells that there is nothing to wait for.
+            return;
         }
-        self.told = seq;
-        self.handle(Event::Persisted { seq })
+        let waits = self.waits.entry(job).or_default();
+        // Those that gave up would gather otherwise.
+        if waits.len().is_power_of_two() {
+            waits.retain(|wait| !wait.is_closed());
+        }
+        waits.push(ended);
     }
 
     fn handle(&mut self, event: Event) -> anyhow::Result<()> {
@@ -228,15 +245,13 @@ impl Driver {
                     let _ = answer.send(reply);
                 }
             }
-            Effect::Gather { job, node, from } => {
-                let (shared, turn) = (self.shared.clone(), self.gathering.clone());
-                self.gathers.spawn(async move {
-                    let result = gather::gather(shared, turn, job, node, from).await;
-                    Event::Gathered { job, node, result }
-                });
-            }
+            Effect::Gather { job, node, from } => self.gather(job, node, from),
             Effect::JobChanged(job) => self.tell(Change::Job(job)),
-            Effect::JobEnded(job) => self.tell(Change::JobEnded(job)),
+            Effect::JobEnded(job) => {
+                // Dropped, they tell.
+                self.waits.remove(&job);
+                self.tell(Change::JobEnded(job));
+            }
             Effect::WorkerChanged(worker) => self.tell(Change::Worker(worker)),
             Effect::LateOutcome(task) => {
                 self.shared.tally.late.inc();
@@ -244,6 +259,20 @@ impl Driver {
             }
         }
         Ok(())
+    }
+
+    fn gather(&self, job: JobId, node: u16, from: u16) {
+        let (shared, turn) = (self.shared.clone(), self.gathering.clone());
+        let turns = self.turns.clone();
+        let work = async move {
+            let result = gather::gather(shared, turn, job, node, from).await;
+            if let Some(turns) = turns.upgrade() {
+                let event = Event::Gathered { job, node, result };
+                // Without a core nobody needs it.
+                let _ = turns.bring(Input::Event(event)).await;
+            }
+        };
+        self.gathers.spawn_on(work, &self.runtime);
     }
 
     fn tell(&self, change: Change) {
@@ -261,25 +290,7 @@ impl Driver {
         let Some(committer) = &self.committer else {
             return Ok(());
         };
-        let report = self.report.clone();
-        self.queued += 1;
-        let durable = move || {
-            report.send_modify(|durable| {
-                durable.batches += 1;
-                durable.seq = seq.unwrap_or(durable.seq);
-            });
-            if let Some(done) = done {
-                let _ = done.send(());
-            }
-        };
-        Ok(committer.commit(writes, Box::new(durable))?)
-    }
-}
-
-/// Sleeps until then, or for ever.
-async fn sleep_until(due: Option<tokio::time::Instant>) {
-    match due {
-        Some(due) => tokio::time::sleep_until(due).await,
-        None => std::future::pending().await,
+        self.batches.given.fetch_add(1, Ordering::SeqCst);
+        Ok(committer.commit(writes, Ticket { seq, done })?)
     }
 }

@@ -3,12 +3,13 @@
 
 use super::driver::{Clock, Input};
 use super::handle::Call;
+use super::turns::Turns;
 use sha2::{Digest as _, Sha256};
 use std::fs::File;
 use std::io;
 use std::sync::{Arc, Weak};
 use subtle::ConstantTimeEq;
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Mutex, oneshot};
 use wasmhost_core::record::{TokenRecord, WorkerRecord, Write};
 use wasmhost_link::{BlobHost, BlobUpload, BoxFuture, JoinGate};
 use wasmhost_proto::api::TokenKind;
@@ -18,7 +19,7 @@ use wasmhost_store::{BlobWriter, Blobs, Store};
 
 /// Lets each join token be used once.
 pub(super) struct Gate {
-    calls: mpsc::Sender<Input>,
+    turns: Weak<Turns>,
     /// Not held: the link's tasks may outlive the primary, the open file must not.
     store: Weak<dyn Store>,
     /// Between the look at a token and its use no other use may come.
@@ -26,9 +27,9 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    pub(super) fn new(calls: mpsc::Sender<Input>, store: Weak<dyn Store>) -> Gate {
+    pub(super) fn new(turns: Weak<Turns>, store: Weak<dyn Store>) -> Gate {
         Gate {
-            calls,
+            turns,
             store,
             one_by_one: Mutex::default(),
         }
@@ -72,7 +73,9 @@ impl Gate {
         }
         let (done, durable) = oneshot::channel();
         let call = Input::Call(Call::Write(writes, done));
-        self.calls.send(call).await.map_err(|_| stopping())?;
+        let turns = self.turns.upgrade().ok_or_else(stopping)?;
+        turns.bring(call).await.map_err(|_| stopping())?;
+        drop(turns);
         durable.await.map_err(|_| stopping())
     }
 }

@@ -1,11 +1,13 @@
-//! How the rest of the process talks to the primary's loop. Every call is a
-//! message to the one task that owns the core; nothing here decides.
+//! How the rest of the process talks to the primary. Every call takes its turn at
+//! the core; nothing here decides.
 
+use super::driver::Input;
+use super::turns::Turns;
 use super::{Shared, Tally};
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
-use tokio::sync::{Mutex, broadcast, mpsc, oneshot};
+use tokio::sync::{Mutex, broadcast, oneshot};
 use wasmhost_core::clock::Now;
 use wasmhost_core::primary::{Event, Primary, Refusal, Reply, RequestId};
 use wasmhost_core::record::Write;
@@ -51,14 +53,16 @@ pub(super) type Answer = oneshot::Sender<Result<Reply, Refusal>>;
 /// A look at the core, which sends what it saw to whoever asked.
 type Look = Box<dyn FnOnce(&Primary, Now) + Send>;
 
-/// What a handle asks of the loop.
+/// What a handle asks.
 pub(super) enum Call {
-    /// An event for the core, numbered by the loop, and who waits for its reply.
+    /// An event for the core, numbered when it is its turn, and who waits for its reply.
     Request(Box<dyn FnOnce(RequestId) -> Event + Send>, Answer),
     /// A look at the core.
     Ask(Look),
     /// Records that are no business of the core's.
     Write(Vec<Write>, oneshot::Sender<()>),
+    /// Dropped once the job is not live, or not any more.
+    Wait(JobId, oneshot::Sender<()>),
 }
 
 /// Blobs of a job that are touched on the spot.
@@ -70,7 +74,7 @@ const KEY_STRIPES: usize = 64;
 /// The primary, as the API and the command line see it.
 #[derive(Clone)]
 pub(crate) struct Handle {
-    calls: mpsc::Sender<super::driver::Input>,
+    turns: Arc<Turns>,
     shared: Arc<Shared>,
     changes: broadcast::Sender<Change>,
     orders: Arc<Orders>,
@@ -93,7 +97,7 @@ impl Orders {
 
 impl Handle {
     pub(super) fn new(
-        calls: mpsc::Sender<super::driver::Input>,
+        turns: Arc<Turns>,
         shared: Arc<Shared>,
         changes: broadcast::Sender<Change>,
     ) -> Handle {
@@ -102,7 +106,7 @@ impl Handle {
             retries: Mutex::default(),
         };
         Handle {
-            calls,
+            turns,
             shared,
             changes,
             orders: Arc::new(orders),
@@ -202,7 +206,19 @@ impl Handle {
         .await
     }
 
-    /// Looks at the core, on its own loop: `look` must be short.
+    /// Waits until a job is not live any more; its records are in the store then.
+    pub(crate) async fn ended(&self, job: JobId) -> Result<(), Stopped> {
+        let (ended, wait) = oneshot::channel();
+        self.call(Call::Wait(job, ended)).await?;
+        // It is dropped without a word, by the end of the job or of everything.
+        let _ = wait.await;
+        match self.shared.stop.is_cancelled() {
+            true => Err(Stopped),
+            false => Ok(()),
+        }
+    }
+
+    /// Looks at the core: `look` must be short.
     pub(crate) async fn ask<T: Send + 'static>(
         &self,
         look: impl FnOnce(&Primary, Now) -> T + Send + 'static,
@@ -283,10 +299,7 @@ impl Handle {
     }
 
     async fn call(&self, call: Call) -> Result<(), Stopped> {
-        self.calls
-            .send(super::driver::Input::Call(call))
-            .await
-            .map_err(|_| Stopped)
+        self.turns.bring(Input::Call(call)).await
     }
 
     /// Reads the store where it may block; its failure ends the process.

@@ -1,7 +1,8 @@
 //! The primary's process: wiring and waiting around [`wasmhost_core::primary`].
 //!
-//! One task owns the core ([`driver`]); workers' sessions, gathering and
-//! committing run beside it and come back as events. Decides nothing.
+//! The core has one [`driver`], and whoever brings it something takes a turn
+//! ([`turns`]); workers' sessions, gathering and committing run beside it and come
+//! back as events. Decides nothing.
 
 mod driver;
 mod gate;
@@ -11,23 +12,25 @@ mod handle;
 mod open;
 mod sessions;
 mod tally;
+mod turns;
 
-pub(crate) use handle::{ApiRefusal, Change, Handle};
+pub(crate) use handle::{ApiRefusal, Change, Handle, Stopped};
 pub(crate) use tally::Tally;
 
 use self::driver::{Clock, Driver};
 use self::sessions::Sessions;
+use self::turns::Turns;
 use anyhow::Context as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use wasmhost_core::primary::{Primary, PrimaryConfig};
 use wasmhost_link::{Authority, Listener};
 use wasmhost_proto::Timestamp;
-use wasmhost_proto::limits::{CHANGES, PRIMARY_EVENTS};
+use wasmhost_proto::limits::CHANGES;
 use wasmhost_store::{Blobs, Store, StoreError};
 
 /// How a primary runs.
@@ -88,19 +91,19 @@ impl Running {
 pub(crate) async fn start(options: PrimaryOptions) -> anyhow::Result<(Handle, Running)> {
     let dir = options.data_dir.clone();
     let opened = tokio::task::spawn_blocking(move || open::open(&dir)).await??;
-    let (calls, inputs) = mpsc::channel(PRIMARY_EVENTS);
     let changes = broadcast::Sender::new(CHANGES);
     let stop = CancellationToken::new();
+    let clock = Clock::start();
+    let turns = Turns::new(clock, stop.clone());
 
     let gate = Arc::new(gate::Gate::new(
-        calls.clone(),
+        Arc::downgrade(&turns),
         Arc::downgrade(&opened.store),
     ));
     let uploads = Arc::new(gate::Uploads(opened.blobs.clone()));
     let listener = Listener::bind(options.listen, opened.authority.clone(), gate, uploads)
         .context("cannot listen for workers")?;
     let address = listener.local_addr();
-    let clock = Clock::start();
     let shared = Arc::new(Shared {
         store: opened.store,
         blobs: opened.blobs,
@@ -119,16 +122,19 @@ pub(crate) async fn start(options: PrimaryOptions) -> anyhow::Result<(Handle, Ru
     };
     let seed = getrandom::u64().map_err(|e| anyhow::anyhow!("no randomness: {e}"))?;
     let core = Primary::new(config, shared.term, seed, clock.now(), opened.recovered);
-    let driver = Driver::new(core, clock, shared.clone(), changes.clone())?;
+    let driver = Driver::new(core, clock, shared.clone(), &turns, changes.clone())?;
+    turns.begin(driver);
     let collecting = tokio::spawn(gc::run(shared.clone()));
     let sessions = Sessions::default();
-    let accepting = sessions::accept(listener, shared.clone(), calls.clone(), sessions.clone());
+    let accepting = sessions::accept(listener, shared.clone(), turns.clone(), sessions.clone());
     let accepting = tokio::spawn(accepting);
-    let ending = stop.clone();
+    let driving = turns.clone();
     let task = tokio::spawn(async move {
-        let result = driver.run(inputs).await;
-        // By itself the loop ends only on an error.
-        ending.cancel();
+        driving.clone().keep_time().await;
+        let result = match driving.end() {
+            Ok(driver) => driver.finish().await,
+            Err(error) => Err(error),
+        };
         sessions::end(accepting, sessions).await;
         collecting.await?;
         result
@@ -138,7 +144,7 @@ pub(crate) async fn start(options: PrimaryOptions) -> anyhow::Result<(Handle, Ru
         "the primary serves workers"
     );
     Ok((
-        Handle::new(calls, shared, changes),
+        Handle::new(turns, shared, changes),
         Running {
             task,
             stop,

@@ -1,16 +1,17 @@
-//! Workers' connections: frames in become events of the loop, messages out are
+//! Workers' connections: frames in become events, messages out are
 //! gathered into frames. Knows nothing of what the messages mean, save that a
 //! result that is a blob must have arrived before it is believed.
 
 use super::Shared;
 use super::driver::Input;
+use super::turns::Turns;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
-use wasmhost_core::primary::SessionId;
+use wasmhost_core::primary::{Event, SessionId};
 use wasmhost_link::{FrameReceiver, FrameSender, LinkError, LinkHandle, Listener, PrimaryLink};
 use wasmhost_proto::input::BlobRef;
 use wasmhost_proto::limits::{MAX_BATCH, PRIMARY_SHUTDOWN_MS, SESSION_OUTBOX};
@@ -60,13 +61,13 @@ pub(super) struct Sessions {
 pub(super) async fn accept(
     mut listener: Listener,
     shared: Arc<Shared>,
-    inputs: mpsc::Sender<Input>,
+    turns: Arc<Turns>,
     sessions: Sessions,
 ) -> Listener {
     let mut last: SessionId = 0;
     while let Some(Some(link)) = shared.stop.run_until_cancelled(listener.accept()).await {
         last += 1;
-        serve(last, link, &shared, &inputs, &sessions);
+        serve(last, link, &shared, &turns, &sessions);
     }
     listener
 }
@@ -92,7 +93,7 @@ fn serve(
     session: SessionId,
     link: PrimaryLink,
     shared: &Arc<Shared>,
-    inputs: &mpsc::Sender<Input>,
+    turns: &Arc<Turns>,
     sessions: &Sessions,
 ) {
     let (worker, remote) = (link.worker, link.remote);
@@ -101,28 +102,28 @@ fn serve(
     let (messages, queue) = mpsc::channel(SESSION_OUTBOX);
     let outbox = Outbox { messages, link };
     sessions.writers.spawn(write(sender, queue, shared.term));
-    let (shared, inputs) = (shared.clone(), inputs.clone());
+    let (shared, turns) = (shared.clone(), turns.clone());
     sessions.readers.spawn(async move {
-        if inputs
-            .send(Input::Connected(session, worker, outbox))
+        if turns
+            .bring(Input::Connected(session, worker, outbox))
             .await
             .is_err()
         {
             return;
         }
-        let end = read(session, receiver, &shared.blobs, &inputs).await;
+        let end = read(session, receiver, &shared.blobs, &turns).await;
         tracing::info!(%worker, %remote, session, "a worker's connection ended: {end}");
-        // Without a loop nobody needs to know.
-        let _ = inputs.send(Input::Disconnected(session)).await;
+        // Without a core nobody needs to know.
+        let _ = turns.bring(Input::Disconnected(session)).await;
     });
 }
 
-/// Hands frames to the loop until the connection ends; says why it did.
+/// Hands frames to the core until the connection ends; says why it did.
 async fn read(
     session: SessionId,
     mut frames: FrameReceiver<WorkerFrame>,
     blobs: &Arc<Blobs>,
-    inputs: &mpsc::Sender<Input>,
+    turns: &Arc<Turns>,
 ) -> LinkError {
     loop {
         let mut messages = match frames.recv().await {
@@ -153,7 +154,8 @@ async fn read(
                 Err(_) => return LinkError::Ended,
             };
         }
-        if inputs.send(Input::Frame(session, messages)).await.is_err() {
+        let frame = Event::Frame { session, messages };
+        if turns.bring(Input::Event(frame)).await.is_err() {
             return LinkError::Ended;
         }
     }

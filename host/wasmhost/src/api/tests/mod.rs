@@ -7,6 +7,7 @@ mod hygiene;
 mod jobs;
 mod modules;
 mod network;
+mod waiting;
 
 use super::state::{App, Shared};
 use super::{auth, router};
