@@ -172,6 +172,9 @@ pub const MAX_TOKENS: usize = 10_000;
 
 // The HTTP API.
 
+/// Jobs in one request.
+pub const MAX_BATCH_JOBS: usize = 1_000;
+
 /// A client's idempotency key: a UUID has 36.
 pub const MAX_IDEMPOTENCY_KEY: usize = 256;
 /// Connections at once: half for watchers, half for the rest.
@@ -360,7 +363,10 @@ pub const BLOB_COLLECT_MS: u64 = 3600 * 1000;
 pub const PRIMARY_EVENTS: usize = 256;
 /// Messages that wait to be sent to one worker; a worker that reads so slowly
 /// that they pile up is disconnected.
-pub const SESSION_OUTBOX: usize = 4096;
+pub const SESSION_OUTBOX: usize = 16 << 10;
+/// Leases of nodes that a worker was not told of, given to it at once: each costs a
+/// message of its own.
+pub const MAX_NEWS: usize = SESSION_OUTBOX / 16;
 /// Changes that a watcher may lag behind before it is told to look at everything.
 pub const CHANGES: usize = 1024;
 /// Inputs gathered at once; each reads the store and writes a file.

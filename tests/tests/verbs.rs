@@ -81,6 +81,43 @@ fn every_verb_speaks_json() {
 }
 
 #[test]
+fn several_definitions_are_submitted_together_or_not_at_all() {
+    let cluster = Cluster::start(Options::default());
+    let echo = task("echo").display().to_string();
+    let file = |name: &str, text: &str| {
+        let path = cluster.dir().join(name);
+        fs::write(&path, text).unwrap();
+        path.to_string_lossy().into_owned()
+    };
+    let good = |name: &str| {
+        let text = format!("[job]\nname = \"{name}\"\n[task]\nmodule = {{ path = \"{echo}\" }}\n");
+        file(&format!("{name}.toml"), &text)
+    };
+    let bad = file("bad.toml", "[task]\nmodule = \"nobody\"\n");
+    let (a, b) = (good("a"), good("b"));
+    let names = |view: &Value| {
+        let items = view["items"].as_array().unwrap().iter();
+        items.map(|job| job["name"].clone()).collect::<Vec<_>>()
+    };
+    for (args, code, says) in [
+        (vec!["submit", &a, &bad], 5, "job 1: "),
+        (vec!["submit", &a, "missing.toml"], 1, "missing.toml"),
+        (vec!["submit", &a, &b, "--follow"], 2, "--follow"),
+    ] {
+        let run = cluster.run(&args);
+        assert_eq!(run.code, code, "{args:?}: {}", run.stderr);
+        assert!(run.stderr.contains(says), "{}", run.stderr);
+    }
+    assert!(names(&cluster.json(&["jobs"])).is_empty());
+    let new = cluster.json(&["submit", &a, &b, "--key", "k"]);
+    assert_eq!(new["ids"].as_array().unwrap().len(), 2);
+    assert_eq!(new, cluster.json(&["submit", &a, &b, "--key", "k"]));
+    let ended = cluster.json(&["submit", &b, &a, "--wait"]);
+    assert_eq!(names(&ended), ["b", "a"]);
+    assert_eq!(names(&cluster.json(&["jobs"])).len(), 4);
+}
+
+#[test]
 fn nobody_home_says_how_to_start() {
     let cluster = Cluster::start(Options {
         workers: 0,

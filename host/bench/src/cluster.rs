@@ -238,10 +238,25 @@ pub(crate) fn submit(client: &mut Client, body: &[u8]) -> Result<String> {
     Ok(job["id"].as_str().context("a job has no id")?.to_owned())
 }
 
+/// The body of a submission of this job many times.
+pub(crate) fn submissions(definition: &str, jobs: u32) -> Vec<u8> {
+    let job = json!({ "definition": definition });
+    let jobs = vec![job; jobs as usize];
+    json!({ "jobs": jobs }).to_string().into_bytes()
+}
+
+/// Submits several jobs.
+pub(crate) fn submit_all(client: &mut Client, body: &[u8]) -> Result<()> {
+    let made = client.json("POST", "/api/v1/jobs/batch", body)?;
+    made["ids"].as_array().context("no ids came")?;
+    Ok(())
+}
+
 /// Waits until a job has ended well; its view.
-pub(crate) fn finish(client: &mut Client, job: &str, pause: Duration) -> Result<Value> {
-    let path = format!("/api/v1/jobs/{job}");
-    until("a job to end", pause, || {
+pub(crate) fn finish(client: &mut Client, job: &str) -> Result<Value> {
+    let path = format!("/api/v1/jobs/{job}?wait_ms=10000");
+    // Each answer takes as long as it says, or is the end.
+    until("a job to end", Duration::ZERO, || {
         let view = client.json("GET", &path, b"")?;
         match view["state"].as_str() {
             Some("succeeded") => Ok(Some(view)),
@@ -254,5 +269,5 @@ pub(crate) fn finish(client: &mut Client, job: &str, pause: Duration) -> Result<
 /// Submits and waits, both unmeasured: what comes after finds everything warm.
 pub(crate) fn warm_up(client: &mut Client, definition: &str) -> Result<()> {
     let job = submit(client, &submission(definition))?;
-    finish(client, &job, PAUSE).map(drop)
+    finish(client, &job).map(drop)
 }

@@ -2,7 +2,9 @@
 //! primary and one worker, from the request to the end that the client sees.
 
 use crate::bare::Loops;
-use crate::cluster::{Cluster, Options, finish, push, submission, submit, until, warm_up};
+use crate::cluster::{
+    Cluster, Options, finish, push, submission, submissions, submit, submit_all, until, warm_up,
+};
 use crate::http::Client;
 use crate::place::Place;
 use crate::scenario::{Better, Figure, Group, Run, Sample, Target};
@@ -14,6 +16,8 @@ use std::time::{Duration, Instant};
 const TASKS: u32 = 100_000;
 /// Single tasks that are submitted, by all clients together.
 const SINGLES: u32 = 12_800;
+/// The same when many come in one request.
+const BATCHED: u32 = 128_000;
 /// The bare loop's share of a run.
 const LOOP: Duration = Duration::from_millis(500);
 /// Between two looks at a job of some seconds.
@@ -55,7 +59,7 @@ pub(crate) const GROUPS: &[Group] = &[
             what: "12,800 jobs of one no-op task each from 16 clients, until all have ended; limit: as above",
         }],
         runs: 5,
-        set_up: |place| single(place, 16),
+        set_up: |place| single(place, 16, 1),
     },
     Group {
         figures: &[Figure {
@@ -66,7 +70,18 @@ pub(crate) const GROUPS: &[Group] = &[
             what: "the same from 256 clients, of which more share a commit",
         }],
         runs: 5,
-        set_up: |place| single(place, 256),
+        set_up: |place| single(place, 256, 1),
+    },
+    Group {
+        figures: &[Figure {
+            name: "throughput-single-batch",
+            unit: "tasks/s",
+            better: Better::Higher,
+            target: Some(Target::Median(20_000.0)),
+            what: "128,000 jobs of one no-op task each from 16 clients, 100 jobs in a request, until all have ended; limit: as above",
+        }],
+        runs: 5,
+        set_up: |place| single(place, 16, 100),
     },
 ];
 
@@ -93,27 +108,38 @@ fn array(place: &Place, guest: &str, input: String, bytes: usize) -> Result<Run>
     Ok(Box::new(move || {
         let start = Instant::now();
         let job = submit(&mut client, &body)?;
-        finish(&mut client, &job, PAUSE).map_err(|e| anyhow!("{e:#}\n{}", cluster.explain()))?;
+        finish(&mut client, &job).map_err(|e| anyhow!("{e:#}\n{}", cluster.explain()))?;
         let rate = f64::from(TASKS) / start.elapsed().as_secs_f64();
         Ok(vec![Sample::new(rate, loops.rate(LOOP)?)])
     }))
 }
 
-fn single(place: &Place, submitters: u32) -> Result<Run> {
+/// Jobs of one task from clients that send so many in a request.
+fn single(place: &Place, submitters: u32, batch: u32) -> Result<Run> {
     let mut loops = Loops::start(place, &place.guest("fixtures/noop")?, 8)?;
     let (cluster, mut client) = one_worker(place, "fixtures/noop")?;
     let definition = "[task]\nmodule = \"guest\"\n";
     warm_up(&mut client, definition)?;
-    let body = submission(definition);
+    let body = match batch {
+        1 => submission(definition),
+        many => submissions(definition, many),
+    };
+    let jobs = match batch {
+        1 => SINGLES,
+        _ => BATCHED,
+    };
     Ok(Box::new(move || {
         let start = Instant::now();
         thread::scope(|scope| {
-            let each = SINGLES / submitters;
+            let each = jobs / batch / submitters;
             let threads: Vec<_> = (0..submitters)
                 .map(|_| {
                     let (mut client, body) = (client.another(), &body);
                     scope.spawn(move || {
-                        (0..each).try_for_each(|_| submit(&mut client, body).map(drop))
+                        (0..each).try_for_each(|_| match batch {
+                            1 => submit(&mut client, body).map(drop),
+                            _ => submit_all(&mut client, body),
+                        })
                     })
                 })
                 .collect();
@@ -127,7 +153,7 @@ fn single(place: &Place, submitters: u32) -> Result<Run> {
             Ok((info["live_jobs"] == 0).then_some(()))
         })
         .map_err(|e| anyhow!("{e:#}\n{}", cluster.explain()))?;
-        let rate = f64::from(SINGLES) / start.elapsed().as_secs_f64();
+        let rate = f64::from(jobs) / start.elapsed().as_secs_f64();
         Ok(vec![Sample::new(rate, loops.rate(LOOP)?)])
     }))
 }

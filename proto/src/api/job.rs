@@ -37,6 +37,27 @@ pub struct SubmitRequest {
     pub idempotency_key: Option<String>,
 }
 
+/// Several jobs to store in one go: all of them, or none.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SubmitBatch {
+    /// The jobs, 1 to 1,000, without idempotency keys of their own.
+    pub jobs: Vec<SubmitRequest>,
+    /// Makes a repeated submission of the same jobs return the first ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<String>,
+}
+
+/// Jobs that were stored together.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct NewJobs {
+    /// Their ids, in the order of the request.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
+    pub ids: Vec<JobId>,
+}
+
 /// What a definition would do.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `GET /api/v1/info` | → [`super::Info`] |
 //! | `POST /api/v1/jobs` (`Idempotency-Key`) | [`super::SubmitRequest`] → 201 [`super::JobView`] |
+//! | `POST /api/v1/jobs/batch` (`Idempotency-Key`) | [`super::SubmitBatch`] → 201 [`super::NewJobs`] |
 //! | `POST /api/v1/jobs/check` | [`super::SubmitRequest`] → [`super::CheckView`] |
 //! | `GET /api/v1/jobs?state=&limit=&cursor=` | → [`super::Page`] of [`super::JobView`], newest first |
 //! | `GET /api/v1/jobs/{job}` | → [`super::JobView`] |

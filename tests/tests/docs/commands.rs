@@ -66,6 +66,13 @@ pub(crate) const SPANS: &[(&str, &[&str])] = &[
     ("wasmhost --help", &["--help"]),
     ("wasmhost VERB --help", &["submit --help"]),
     ("wasmhost submit FILE", &["submit job.toml"]),
+    (
+        "wasmhost submit FILE FILE …",
+        &[
+            "submit job.toml job.toml",
+            "submit job.toml job.toml --wait --quiet",
+        ],
+    ),
     ("wasmhost result JOB --wait", &["result ONE --wait"]),
     ("wasmhost check FILE", &["check job.toml"]),
     (

@@ -5,7 +5,7 @@ use super::Primary;
 use super::workers::{TakeBack, Worker};
 use std::collections::BTreeSet;
 use wasmhost_proto::input::{Array, Input, Item};
-use wasmhost_proto::limits::{ASSIGN_BYTES, FAIR_RUN, MAX_LEASES_PER_WORKER};
+use wasmhost_proto::limits::{ASSIGN_BYTES, FAIR_RUN, MAX_LEASES_PER_WORKER, MAX_NEWS};
 use wasmhost_proto::plan::{JobPlan, NodeInput};
 use wasmhost_proto::wire::{AssignRun, NodeSpec, RunItems, ToWorker};
 use wasmhost_proto::{JobId, Lease, NodeIndex, TaskId, WorkerId};
@@ -68,8 +68,8 @@ impl Primary {
     /// Leases up to `count` tasks to a worker.
     fn give(&mut self, worker: WorkerId, count: u64) {
         let mut left = count.min(u64::from(MAX_LEASES_PER_WORKER)) as u32;
-        let (mut runs, mut bytes) = (Vec::new(), 0);
-        while left > 0 {
+        let (mut runs, mut bytes, mut news) = (Vec::new(), 0, 0);
+        while left > 0 && news < MAX_NEWS {
             let Some((job, contended)) = self.queue.head() else {
                 break;
             };
@@ -80,7 +80,7 @@ impl Primary {
             let given = run.count();
             left -= given;
             self.queue.charge(job, u64::from(given));
-            self.prepare(worker, run.job, run.node);
+            news += usize::from(self.prepare(worker, run.job, run.node));
             runs.push(run);
             bytes += run_bytes;
             if bytes > ASSIGN_BYTES {
@@ -138,17 +138,18 @@ impl Primary {
         Some((run, bytes))
     }
 
-    /// Tells a worker of a node, once per session.
-    fn prepare(&mut self, worker: WorkerId, id: JobId, node: NodeIndex) {
+    /// Tells a worker of a node, once per session. Whether this was the time.
+    fn prepare(&mut self, worker: WorkerId, id: JobId, node: NodeIndex) -> bool {
         let (Some(w), Some(job)) = (self.workers.get_mut(&worker), self.jobs.get_mut(&id)) else {
-            return;
+            return false;
         };
         if !w.prepared.insert((id, node)) {
-            return;
+            return false;
         }
         job.told.insert(worker);
         let spec = node_spec(id, node, &job.plan, &job.record.gathered);
         self.send(worker, ToWorker::Prepare(Box::new(spec)));
+        true
     }
 
     /// Asks the worker with most that it cannot start for half of it, when another idles.

@@ -23,6 +23,14 @@ pub enum Event {
         /// Makes a repetition return the first job.
         idempotency_key: Option<String>,
     },
+    /// A client submits several jobs: all of them, or none. Replied when they are durable.
+    SubmitAll {
+        /// For the reply.
+        request: RequestId,
+        /// The compiled jobs, each with what makes a repetition of all return the
+        /// first ones.
+        jobs: Vec<(Box<JobPlan>, Option<String>)>,
+    },
     /// A client cancels a job.
     Cancel {
         /// For the reply.
@@ -138,13 +146,20 @@ pub enum Effect {
 }
 
 /// A request that was carried out.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Reply {
     /// The job, new or found by its idempotency key, is durable.
     Job {
         /// The job.
         id: JobId,
         /// Whether this request made it.
+        created: bool,
+    },
+    /// The jobs, in the order of the request, are durable.
+    Jobs {
+        /// The jobs.
+        ids: Vec<JobId>,
+        /// Whether this request made them.
         created: bool,
     },
     /// The worker's state is durable.

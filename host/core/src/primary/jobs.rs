@@ -17,6 +17,9 @@ use wasmhost_proto::{JobId, NodeIndex, Timestamp, WorkerId};
 /// A record to be written, and the nodes whose counts change with it.
 pub(super) type Version = (Arc<JobRecord>, Vec<(NodeIndex, Counts)>);
 
+/// Batches on their way to the store that make a crowd.
+const CROWD: usize = 2;
+
 #[derive(Clone, Debug)]
 pub(super) struct Job {
     pub(super) plan: Arc<JobPlan>,
@@ -204,6 +207,50 @@ impl Primary {
         if self.jobs.len() >= MAX_LIVE_JOBS {
             return self.reply(request, Err(Refusal::Full(MAX_LIVE_JOBS)));
         }
+        let id = self.admit(now, plan, key);
+        let reply = Ok(Reply::Job { id, created: true });
+        self.persist.after(After::Reply(request, reply));
+    }
+
+    pub(super) fn submit_all(
+        &mut self,
+        now: Now,
+        request: RequestId,
+        jobs: Vec<(Box<JobPlan>, Option<String>)>,
+    ) {
+        let known = |(plan, key): &(Box<JobPlan>, Option<String>)| {
+            let id = *self.keys.get(key.as_ref()?)?;
+            let job = self.jobs.get(&id)?;
+            Some((id, *job.plan == **plan))
+        };
+        let known: Vec<_> = jobs.iter().filter_map(known).collect();
+        // All of them were made before, by the same request; or somebody else made one.
+        let same = known.len() == jobs.len() && known.iter().all(|(_, same)| *same);
+        if let Some((first, _)) = known.first() {
+            let ids = known.iter().map(|(id, _)| *id).collect();
+            let reply = match same {
+                true => Ok(Reply::Jobs {
+                    ids,
+                    created: false,
+                }),
+                false => Err(Refusal::KeyReused(*first)),
+            };
+            return self.persist.after(After::Reply(request, reply));
+        }
+        if self.jobs.len() + jobs.len() > MAX_LIVE_JOBS {
+            return self.reply(request, Err(Refusal::Full(MAX_LIVE_JOBS)));
+        }
+        let ids = jobs
+            .into_iter()
+            .map(|(plan, key)| self.admit(now, plan, key));
+        let reply = Ok(Reply::Jobs {
+            ids: ids.collect(),
+            created: true,
+        });
+        self.persist.after(After::Reply(request, reply));
+    }
+
+    fn admit(&mut self, now: Now, plan: Box<JobPlan>, key: Option<String>) -> JobId {
         let id = self.new_job_id(now);
         let record = JobRecord {
             id,
@@ -225,10 +272,13 @@ impl Primary {
         let plan = Arc::from(plan);
         self.persist.write(Write::Plan(id, Arc::clone(&plan)));
         self.insert(now, Job::new(plan, record));
-        self.begin(id);
+        // In a crowd tasks are handed out by the group, once it is durable: that costs
+        // fewer messages.
+        if self.persist.under_way() < CROWD {
+            self.begin(id);
+        }
         self.persist.job(id);
-        let reply = Ok(Reply::Job { id, created: true });
-        self.persist.after(After::Reply(request, reply));
+        id
     }
 
     /// Ids grow, and their low bits start at random so that they are not guessed.

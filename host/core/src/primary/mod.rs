@@ -160,6 +160,7 @@ impl Primary {
             } => {
                 self.submit(now, request, plan, idempotency_key);
             }
+            Event::SubmitAll { request, jobs } => self.submit_all(now, request, jobs),
             Event::Cancel {
                 request,
                 job,

@@ -71,6 +71,11 @@ impl Persist {
         self.after.push(after);
     }
 
+    /// Batches on their way to the store.
+    pub(super) fn under_way(&self) -> usize {
+        self.pending.len()
+    }
+
     /// Whether the task's recorded end is still on its way to the store.
     pub(super) fn is_ending(&self, task: TaskId) -> bool {
         let is = |(first, count): &(TaskId, u32)| {

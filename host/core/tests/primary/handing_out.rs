@@ -75,6 +75,37 @@ fn an_idempotency_key_makes_one_job() {
     );
 }
 
+#[test]
+fn several_jobs_are_made_together_or_not_at_all() {
+    let mut b = Bench::new();
+    b.instant = false;
+    let mut submit = |jobs: &[(u32, Option<&str>)]| {
+        let job =
+            |(count, key): &(u32, Option<&str>)| (Box::new(plan(*count)), key.map(Into::into));
+        let jobs = jobs.iter().map(job).collect();
+        b.event(Event::SubmitAll { request: 1, jobs });
+        let early = b.replies.len();
+        b.event(Event::Persisted { seq: b.seq });
+        (b.replies.pop().unwrap(), early)
+    };
+    let (Ok(Reply::Jobs { ids, created: true }), 0) = submit(&[(1, Some("k.0")), (2, Some("k.1"))])
+    else {
+        panic!("not made, or promised too early");
+    };
+    assert!(ids[0] < ids[1]);
+    let again = Ok(Reply::Jobs {
+        ids: ids.clone(),
+        created: false,
+    });
+    assert_eq!(submit(&[(1, Some("k.0")), (2, Some("k.1"))]).0, again);
+    // Other jobs, or others besides: none of them is made.
+    let first = Err(Refusal::KeyReused(ids[0]));
+    assert_eq!(submit(&[(3, Some("k.0")), (2, Some("k.1"))]).0, first);
+    assert_eq!(submit(&[(1, Some("k.0")), (1, Some("new"))]).0, first);
+    assert_eq!(b.primary.job_ids().collect::<Vec<_>>(), ids);
+    assert_eq!(b.seq, 1, "made in one batch");
+}
+
 /// Submits jobs of `(priority, tasks)`; one worker takes one task after the other.
 fn check_order(jobs: &[(i32, u32)], want: &[usize]) {
     let mut b = Bench::new();

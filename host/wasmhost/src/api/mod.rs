@@ -12,6 +12,7 @@
 //! | from what people type to ids | `resolve`, `catalogue` |
 
 mod auth;
+mod batch;
 mod blobs;
 mod catalogue;
 mod edge;

@@ -3,8 +3,8 @@
 use super::problem::Problem;
 use super::state::Shared;
 use super::{
-    blobs, edge, events, info, jobs, metrics, modules, openapi, results, status, tasks, tokens,
-    workers,
+    batch, blobs, edge, events, info, jobs, metrics, modules, openapi, results, status, tasks,
+    tokens, workers,
 };
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -19,6 +19,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::with_openapi(openapi::frame())
         .routes(routes!(info::get))
         .routes(routes!(jobs::list, jobs::submit).layer(large))
+        .routes(routes!(batch::submit).layer(large))
         .routes(routes!(jobs::check).layer(large))
         .routes(routes!(jobs::get))
         .routes(routes!(jobs::cancel))

@@ -68,7 +68,8 @@ pub(crate) async fn check(
     checked.map_err(rejected)
 }
 
-fn rejected(errors: Vec<Diagnostic>) -> Problem {
+/// The refusal of a definition, or of several.
+pub(crate) fn rejected(errors: Vec<Diagnostic>) -> Problem {
     let mistakes = match errors.len() {
         1 => "a mistake".to_owned(),
         n => format!("{n} mistakes"),

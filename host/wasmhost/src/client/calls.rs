@@ -5,8 +5,9 @@ use reqwest::{Body, Method, Response};
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 use wasmhost_proto::api::{
-    CancelRequest, CheckView, DrainRequest, Info, JobStatus, JobView, ModuleView, NewToken, Page,
-    SubmitRequest, TaskView, TokenRequest, TokenView, WorkerView, paths,
+    CancelRequest, CheckView, DrainRequest, Info, JobStatus, JobView, ModuleView, NewJobs,
+    NewToken, Page, SubmitBatch, SubmitRequest, TaskView, TokenRequest, TokenView, WorkerView,
+    paths,
 };
 use wasmhost_proto::input::BlobRef;
 
@@ -41,6 +42,16 @@ impl Client {
         let post = self.request(Method::POST, &["jobs"], &[]).timeout(UPLOAD);
         self.json(post.header(paths::IDEMPOTENCY_KEY, key).json(request))
             .await
+    }
+
+    pub(crate) async fn submit_all(
+        &self,
+        batch: &SubmitBatch,
+        key: &str,
+    ) -> Result<NewJobs, ClientError> {
+        let post = self.request(Method::POST, &["jobs", "batch"], &[]);
+        let post = post.timeout(UPLOAD).header(paths::IDEMPOTENCY_KEY, key);
+        self.json(post.json(batch)).await
     }
 
     pub(crate) async fn check(&self, request: &SubmitRequest) -> Result<CheckView, ClientError> {

@@ -138,7 +138,8 @@ impl Handle {
                 None => {}
             }
         }
-        let plan = Box::new(self.keep_blobs(plan).await?);
+        self.keep_blobs(std::iter::once(&plan)).await?;
+        let plan = Box::new(plan);
         self.request(move |request| Event::Submit {
             request,
             plan,
@@ -147,11 +148,45 @@ impl Handle {
         .await
     }
 
-    /// What the plan names is not to be collected before its commit names it.
+    /// Stores several jobs, all or none. They are durable when this returns. A key
+    /// that was used before for the same jobs gives those.
+    pub(crate) async fn submit_all(
+        &self,
+        plans: Vec<JobPlan>,
+        key: Option<String>,
+    ) -> Result<Reply, ApiRefusal> {
+        let _order = match &key {
+            Some(key) => Some(self.orders.of_key(key).lock().await),
+            None => None,
+        };
+        // Keys are those of jobs: each has one of its own.
+        let of = |n: usize| key.as_ref().map(|key| format!("{key}.{n}"));
+        let numbered = plans.into_iter().enumerate();
+        let mut jobs: Vec<_> = numbered.map(|(n, plan)| (Box::new(plan), of(n))).collect();
+        if key.is_some() {
+            let known = self.read(move |store| Ok((made_before(store, &jobs)?, jobs)));
+            let known = known.await?;
+            jobs = known.1;
+            match known.0 {
+                Some(Ok(ids)) => {
+                    let created = false;
+                    return Ok(Reply::Jobs { ids, created });
+                }
+                Some(Err(other)) => return Err(ApiRefusal::Refused(Refusal::KeyReused(other))),
+                None => {}
+            }
+        }
+        self.keep_blobs(jobs.iter().map(|(plan, _)| &**plan))
+            .await?;
+        self.request(move |request| Event::SubmitAll { request, jobs })
+            .await
+    }
+
+    /// What plans name is not to be collected before their commit names it.
     /// What is not there any more fails the tasks that need it, by name.
-    async fn keep_blobs(&self, plan: JobPlan) -> Result<JobPlan, Stopped> {
+    async fn keep_blobs(&self, plans: impl Iterator<Item = &JobPlan>) -> Result<(), Stopped> {
         let blobs = self.shared.blobs.clone();
-        let named: HashSet<Digest> = blobs_of_plan(&plan).collect();
+        let named: HashSet<Digest> = plans.flat_map(blobs_of_plan).collect();
         let few = named.len() <= FEW_BLOBS;
         let keep = move || {
             for digest in named {
@@ -159,13 +194,15 @@ impl Handle {
                     tracing::warn!("cannot keep a blob that a job names: {error}");
                 }
             }
-            plan
         };
         match few {
             // Touching a file takes less time than handing it to another thread.
-            true => Ok(keep()),
-            false => tokio::task::spawn_blocking(keep).await.map_err(|_| Stopped),
+            true => keep(),
+            false => tokio::task::spawn_blocking(keep)
+                .await
+                .map_err(|_| Stopped)?,
         }
+        Ok(())
     }
 
     /// Cancels a live job. The wish is durable when this returns; the job may
@@ -311,4 +348,24 @@ impl Handle {
         let read = move || f(&*store).unwrap_or_else(|error| super::fatal(&error));
         tokio::task::spawn_blocking(read).await.map_err(|_| Stopped)
     }
+}
+
+/// The jobs that these keys made, if all are of these plans, or one that is not.
+fn made_before(
+    store: &dyn Store,
+    jobs: &[(Box<JobPlan>, Option<String>)],
+) -> Result<Option<Result<Vec<JobId>, JobId>>, StoreError> {
+    let mut ids = Vec::new();
+    for (plan, key) in jobs {
+        let known = key.as_ref().map(|key| store.job_by_key(key)).transpose()?;
+        let Some(id) = known.flatten() else {
+            // All of them, or none: one that is there is somebody else's.
+            return Ok(ids.first().map(|id| Err(*id)));
+        };
+        if store.plan(id)?.as_ref() != Some(&**plan) {
+            return Ok(Some(Err(id)));
+        }
+        ids.push(id);
+    }
+    Ok(Some(Ok(ids)))
 }

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod batch;
 mod hygiene;
 mod jobs;
 mod modules;

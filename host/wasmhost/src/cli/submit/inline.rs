@@ -15,30 +15,30 @@ pub(crate) struct Inline {
     pub(crate) module: Option<String>,
     /// Input: text, @FILE, or - for standard input. With placeholders such as
     /// ${item} it is JSON that each task gets filled in
-    #[arg(short, long, value_name = "TEXT", conflicts_with = "file")]
+    #[arg(short, long, value_name = "TEXT", conflicts_with = "files")]
     pub(crate) input: Option<String>,
     /// One task per number, such as 0..100 (the end is left out)
-    #[arg(long, value_name = "RANGE", conflicts_with = "file")]
+    #[arg(long, value_name = "RANGE", conflicts_with = "files")]
     pub(crate) array: Option<String>,
     /// An argument of a command; repeat it for more
     #[arg(
         long = "arg",
         value_name = "TEXT",
-        conflicts_with = "file",
+        conflicts_with = "files",
         allow_hyphen_values = true
     )]
     pub(crate) args: Vec<String>,
     /// An environment variable of a command; repeat it for more
-    #[arg(long, value_name = "NAME=VALUE", conflicts_with = "file", value_parser = pair)]
+    #[arg(long, value_name = "NAME=VALUE", conflicts_with = "files", value_parser = pair)]
     pub(crate) env: Vec<(String, String)>,
     /// The job's name [default: the module's]
-    #[arg(long, conflicts_with = "file")]
+    #[arg(long, conflicts_with = "files")]
     pub(crate) name: Option<String>,
     /// Wall-clock limit of a task, such as 60s
-    #[arg(long, value_name = "TIME", conflicts_with = "file")]
+    #[arg(long, value_name = "TIME", conflicts_with = "files")]
     pub(crate) time: Option<String>,
     /// Memory limit of a task, such as 256MiB
-    #[arg(long, value_name = "SIZE", conflicts_with = "file")]
+    #[arg(long, value_name = "SIZE", conflicts_with = "files")]
     pub(crate) memory: Option<String>,
 }
 

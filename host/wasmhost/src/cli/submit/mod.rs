@@ -2,6 +2,7 @@
 
 mod files;
 mod inline;
+mod many;
 pub(crate) mod prepare;
 
 use super::context::Context;
@@ -16,14 +17,19 @@ use inline::Inline;
 use prepare::Definition;
 use std::path::PathBuf;
 use std::time::Duration;
-use wasmhost_proto::api::{JobView, SubmitRequest};
+use wasmhost_proto::api::JobView;
 
 #[derive(clap::Args, Debug)]
 #[command(arg_required_else_help = true)]
 pub(crate) struct Args {
-    /// A job definition (TOML); see docs/definition.md
-    #[arg(required_unless_present = "module", conflicts_with = "module")]
-    file: Option<PathBuf>,
+    /// A job definition (TOML), see docs/definition.md; of several, all are submitted
+    /// or none is
+    #[arg(
+        value_name = "FILE",
+        required_unless_present = "module",
+        conflicts_with = "module"
+    )]
+    files: Vec<PathBuf>,
     /// Wait until the job ends, then give its result; the exit code tells how it went
     #[arg(short, long)]
     wait: bool,
@@ -45,9 +51,23 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, cx: &Context) -> anyhow::Result<Exit> {
     let client = cx.client().await?;
-    let definition = match &args.file {
-        Some(file) => Definition::read(file)?,
-        None => args.inline.definition()?,
+    let definition = match &*args.files {
+        [] => args.inline.definition()?,
+        [file] => Definition::read(file)?,
+        files => {
+            for (given, flag) in [
+                (args.follow, "--follow"),
+                (args.result_to.is_some(), "--result-to"),
+                (args.timeout.is_some(), "--timeout"),
+            ] {
+                if given {
+                    let title = format!("{flag} is for one definition, not for {}", files.len());
+                    let fault = Fault::new(Exit::USAGE, "usage", title);
+                    return Err(fault.help("submit them one by one, or with --wait").into());
+                }
+            }
+            return many::run(cx, &client, files, args.key, args.wait).await;
+        }
     };
     let job = submit(cx, &client, definition, args.key).await?;
     let waits = args.wait || args.follow || args.result_to.is_some() || args.timeout.is_some();
@@ -93,7 +113,7 @@ pub(crate) async fn submit(
         Some(key) => key,
         None => random_key()?,
     };
-    Ok(send(client, &request, &key)
+    Ok(retrying(async || client.submit(&request, &key).await)
         .await
         .map_err(|error| Fault::about(error, origin))?)
 }
@@ -101,17 +121,17 @@ pub(crate) async fn submit(
 /// Tries to submit, past the first.
 const TRIES: u32 = 5;
 
-/// The key makes it safe to try again when the answer is lost.
-async fn send(client: &Client, request: &SubmitRequest, key: &str) -> Result<JobView, ClientError> {
+/// A key makes it safe to try again when the answer is lost.
+async fn retrying<T>(send: impl AsyncFn() -> Result<T, ClientError>) -> Result<T, ClientError> {
     let mut pause = Duration::from_millis(100);
     for _ in 0..TRIES {
-        match client.submit(request, key).await {
+        match send().await {
             Err(error) if error.is_passing() => tokio::time::sleep(pause).await,
             answer => return answer,
         }
         pause *= 2;
     }
-    client.submit(request, key).await
+    send().await
 }
 
 fn random_key() -> anyhow::Result<String> {

@@ -1,0 +1,112 @@
+//! Several jobs in one request: all are stored, or none is.
+
+use super::extract::Json;
+use super::jobs::refused;
+use super::problem::Problem;
+use super::state::{Shared, blocking, to_the_end, turn};
+use super::submission;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use wasmhost_core::primary::Reply;
+use wasmhost_jobc::Catalogue;
+use wasmhost_proto::api::{Diagnostic, NewJobs, SubmitBatch, SubmitRequest};
+use wasmhost_proto::limits::{MAX_BATCH_JOBS, MAX_IDEMPOTENCY_KEY};
+use wasmhost_proto::plan::JobPlan;
+
+/// Mistakes told of one request.
+const MAX_MISTAKES: usize = 100;
+/// What the keys of single jobs add to that of their request, at most.
+const KEY_ROOM: usize = 8;
+
+/// Submits several jobs: all of them, or, if one has a mistake, none. Answers once
+/// they are durable, with their ids alone.
+///
+/// With an idempotency key (header or body) a repetition returns the first jobs,
+/// as 200 instead of 201.
+#[utoipa::path(post, path = "/api/v1/jobs/batch", tag = "jobs", operation_id = "submit_jobs",
+    params(("Idempotency-Key" = Option<String>, Header, description = "Same as `idempotency_key` in the body")),
+    request_body = SubmitBatch,
+    responses((status = 201, description = "The new jobs", body = NewJobs),
+        (status = 200, description = "The jobs that this key made before", body = NewJobs)))]
+pub(crate) async fn submit(
+    State(app): State<Shared>,
+    headers: HeaderMap,
+    Json(batch): Json<SubmitBatch>,
+) -> Result<(StatusCode, axum::Json<NewJobs>), Problem> {
+    let turn = turn(&app.submissions).await?;
+    let key = submission::key(&headers, batch.idempotency_key)?;
+    let jobs = batch.jobs;
+    if jobs.is_empty() || jobs.len() > MAX_BATCH_JOBS {
+        let title = format!("a batch has 1 to {MAX_BATCH_JOBS} jobs, not {}", jobs.len());
+        return Err(Problem::invalid("bad_batch", title));
+    }
+    if let Some(n) = jobs.iter().position(|job| job.idempotency_key.is_some()) {
+        let title = format!("job {n} of the batch has an idempotency key of its own");
+        return Err(Problem::invalid("bad_batch", title)
+            .help("Give the whole batch one, or none: all its jobs are stored, or none is."));
+    }
+    if key
+        .as_ref()
+        .is_some_and(|key| key.len() > MAX_IDEMPOTENCY_KEY - KEY_ROOM)
+    {
+        let most = MAX_IDEMPOTENCY_KEY - KEY_ROOM;
+        let title = format!("an idempotency key of a batch has 1 to {most} bytes");
+        return Err(Problem::bad("bad_idempotency_key", title));
+    }
+    let shared = app.clone();
+    let reply = to_the_end(async move {
+        // Held until the jobs are durable: their modules stay.
+        let catalogue = shared.catalogue.read().await;
+        let modules = catalogue.clone();
+        let plans = blocking(move || plans(jobs, &*modules)).await?;
+        for plan in &plans {
+            submission::require_blobs(&shared, plan).await?;
+        }
+        let _turn = turn;
+        shared.handle.submit_all(plans, key).await.map_err(refused)
+    })
+    .await?;
+    let Reply::Jobs { ids, created } = reply else {
+        return Err(Problem::fault(
+            "the primary answered something else",
+            &"submit_all",
+        ));
+    };
+    let status = match created {
+        true => StatusCode::CREATED,
+        false => StatusCode::OK,
+    };
+    Ok((status, axum::Json(NewJobs { ids })))
+}
+
+/// Compiles all, or tells the mistakes of all.
+fn plans(jobs: Vec<SubmitRequest>, modules: &dyn Catalogue) -> Result<Vec<JobPlan>, Problem> {
+    let mut plans: Vec<JobPlan> = Vec::with_capacity(jobs.len());
+    let mut mistakes: Vec<Diagnostic> = Vec::new();
+    let mut last: Option<SubmitRequest> = None;
+    for (n, job) in jobs.into_iter().enumerate() {
+        // The same job many times is compiled once.
+        if let (Some(plan), true) = (plans.last(), last.as_ref() == Some(&job)) {
+            plans.push(plan.clone());
+            continue;
+        }
+        match wasmhost_jobc::plan(&job, modules) {
+            Ok(plan) => plans.push(plan),
+            Err(errors) => mistakes.extend(errors.into_iter().map(|error| Diagnostic {
+                message: format!("job {n}: {}", error.message),
+                ..error
+            })),
+        }
+        last = mistakes.is_empty().then_some(job);
+        if mistakes.len() > MAX_MISTAKES {
+            break;
+        }
+    }
+    match mistakes.is_empty() {
+        true => Ok(plans),
+        false => {
+            mistakes.truncate(MAX_MISTAKES);
+            Err(submission::rejected(mistakes))
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! `wasmhost submit FILE FILE …`: several definitions in one request. All are
+//! submitted, or none is.
+
+use super::prepare::{self, Definition};
+use super::{random_key, retrying};
+use crate::cli::context::Context;
+use crate::cli::exit::{Exit, Fault};
+use crate::client::Client;
+use crate::output::human::count;
+use crate::output::story;
+use std::path::PathBuf;
+use wasmhost_proto::api::{JobView, NewJobs, Page, SubmitBatch};
+use wasmhost_proto::limits::MAX_BATCH_JOBS;
+
+/// Submits all; waits for all of them when it is to.
+pub(super) async fn run(
+    cx: &Context,
+    client: &Client,
+    files: &[PathBuf],
+    key: Option<String>,
+    wait: bool,
+) -> anyhow::Result<Exit> {
+    if files.len() > MAX_BATCH_JOBS {
+        let title = format!("{} files are too many for one request", files.len());
+        let help =
+            format!("submit {MAX_BATCH_JOBS} at a time; an array has room for millions of tasks");
+        return Err(Fault::new(Exit::REFUSED, "too_many_jobs", title)
+            .help(help)
+            .into());
+    }
+    // Every mistake that can be seen here is seen before anything is uploaded.
+    let definitions = files.iter().map(|file| Definition::read(file));
+    let definitions: Vec<Definition> = definitions.collect::<Result<_, _>>()?;
+    for definition in &definitions {
+        definition.parse()?;
+    }
+    let mut batch = SubmitBatch::default();
+    for definition in definitions {
+        batch
+            .jobs
+            .push(prepare::prepare(cx, client, definition).await?);
+    }
+    let key = key.map_or_else(random_key, Ok)?;
+    let new = retrying(async || client.submit_all(&batch, &key).await).await?;
+    if !wait {
+        cx.out.answer(&new, ids, |new| names(new, files))?;
+        cx.out
+            .talk(format!("submitted {}", count(new.ids.len() as u64, "job")));
+        return Ok(Exit::OK);
+    }
+    cx.out.talk(names(&new, files).trim_end());
+    let mut ended = Vec::new();
+    for id in &new.ids {
+        let job = client.job_end(&id.to_string()).await?;
+        cx.out.talk(story::end(&job));
+        ended.push(job);
+    }
+    let exit = ended
+        .iter()
+        .map(Exit::of_job)
+        .find(|exit| *exit != Exit::OK);
+    let page = Page {
+        items: ended,
+        next_cursor: None,
+    };
+    let ids = |page: &Page<JobView>| {
+        let ids = page.items.iter().map(|job| job.id.to_string());
+        ids.collect::<Vec<_>>().join("\n")
+    };
+    cx.out.answer(&page, ids, |_| String::new())?;
+    Ok(exit.unwrap_or(Exit::OK))
+}
+
+fn ids(new: &NewJobs) -> String {
+    let ids = new.ids.iter().map(ToString::to_string);
+    ids.collect::<Vec<_>>().join("\n")
+}
+
+fn names(new: &NewJobs, files: &[PathBuf]) -> String {
+    let lines = new.ids.iter().zip(files);
+    let lines = lines.map(|(id, file)| format!("{id} {}\n", file.display()));
+    lines.collect()
+}
