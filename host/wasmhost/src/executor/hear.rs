@@ -1,13 +1,15 @@
 //! What an executor says, believed only as far as it concerns its own runs and
-//! keeps within their bounds. Anything else costs it its life.
+//! keeps within their bounds. Anything else costs it its life. May be dropped while it
+//! waits: a run leaves its seat only when there is room to tell of it.
 
 use super::ipc::Receiver;
 use super::output::{Gather, GatherError, OutputData};
-use super::places::{Placed, Shared};
+use super::placed::Placed;
 use super::pool::{PoolEnd, PoolEvent};
-use std::collections::HashMap;
+use super::shared::Shared;
 use std::collections::hash_map::Entry;
-use std::io::ErrorKind;
+use std::collections::{BTreeMap, HashMap};
+use std::io::{self, ErrorKind};
 use tokio::net::unix::OwnedReadHalf;
 use wasmhost_proto::executor::{Ended, FromExecutor, RunId};
 use wasmhost_proto::limits::{
@@ -26,6 +28,9 @@ type Key = (TaskId, Lease);
 
 /// A message that an honest executor does not send.
 struct Violation(String);
+
+/// What is on a seat.
+type Runs = BTreeMap<RunId, Placed>;
 
 /// Outputs that are coming; none for one that cannot be kept.
 type Outputs = HashMap<RunId, Option<Gather>>;
@@ -69,12 +74,14 @@ async fn handle(
             // Its runs end with the same reason.
             let error: String = error.chars().take(MAX_FAILURE_TEXT).collect();
             tracing::warn!(%digest, "an executor cannot load a module: {error}");
+            let room = shared.room().await;
             // One of its own making is nobody's loss.
             if shared.lock().unload(seat, digest) {
-                shared.send(PoolEvent::Unloaded(digest)).await;
+                room.send(PoolEvent::Unloaded(digest));
             }
         }
         FromExecutor::Started(runs) => {
+            // Noted before it is told: who has begun is charged.
             let started = begun(shared, seat, &runs)?;
             shared.send(PoolEvent::Started(started)).await;
         }
@@ -94,8 +101,8 @@ async fn handle(
         }
         FromExecutor::Ended(ended) => end_all(shared, seat, ended, outputs).await?,
         FromExecutor::Returned(runs) => {
-            let returned = returned(shared, seat, &runs)?;
-            shared.send(PoolEvent::Returned(returned)).await;
+            let room = shared.room().await;
+            room.send(PoolEvent::Returned(returned(shared, seat, &runs)?));
         }
     }
     Ok(())
@@ -204,48 +211,37 @@ async fn push(
         Err(GatherError::TooLong) => Err(Violation(format!("run {run} has too long an output"))),
         Err(GatherError::Write(error)) => {
             outputs.insert(run, None);
-            let message = format!("the output cannot be kept: {error}");
             if let Some(placed) = shared.lock().seats[seat].runs.get_mut(&run) {
-                placed.verdict = Some(Box::new(Failure::new(FailureKind::HostFault, message)));
+                placed.verdict = Some(unkept(&error));
             }
             Ok(())
         }
     }
 }
 
-/// Ends runs in one event, as far as their outputs are at hand.
+fn unkept(error: &io::Error) -> Box<Failure> {
+    let message = format!("the output cannot be kept: {error}");
+    Box::new(Failure::new(FailureKind::HostFault, message))
+}
+
+/// Ends runs, as many in one event as have their outputs at hand.
 async fn end_all(
     shared: &Shared,
     seat: usize,
     all: Vec<Ended>,
     outputs: &mut Outputs,
 ) -> Result<(), Violation> {
-    let mut ends = Vec::with_capacity(all.len());
-    let mut result = Ok(());
-    for ended in all {
-        match end(shared, seat, ended, outputs).await {
-            Ok(end) => ends.push(end),
-            Err(violation) => {
-                result = Err(violation);
-                break;
-            }
+    let mut all = all.into_iter();
+    loop {
+        let at_hand = |e: &&Ended| e.output.len() <= MAX_INLINE && !outputs.contains_key(&e.run);
+        let small = all.as_slice().iter().take_while(at_hand).count();
+        if small > 0 {
+            end_small(shared, seat, all.by_ref().take(small)).await?;
         }
-    }
-    // Those before a lie are off their seat: nobody else would end them.
-    shared.send(PoolEvent::Ended(ends)).await;
-    result
-}
-
-async fn end(
-    shared: &Shared,
-    seat: usize,
-    ended: Ended,
-    outputs: &mut Outputs,
-) -> Result<PoolEnd, Violation> {
-    check_end(&ended)?;
-    match ended.output.len() > MAX_INLINE || outputs.contains_key(&ended.run) {
-        true => end_large(shared, seat, ended, outputs).await,
-        false => end_small(shared, seat, ended),
+        match all.next() {
+            Some(ended) => end_large(shared, seat, ended, outputs).await?,
+            None => return Ok(()),
+        }
     }
 }
 
@@ -266,9 +262,9 @@ fn check_end(ended: &Ended) -> Result<(), Violation> {
 }
 
 /// Takes the run off its seat: its end is known. It stays there if the end is a lie.
-fn remove(shared: &Shared, seat: usize, ended: &Ended) -> Result<Placed, Violation> {
+fn remove(runs: &mut Runs, ended: &Ended) -> Result<Placed, Violation> {
+    check_end(ended)?;
     let run = ended.run;
-    let runs = &mut shared.lock().seats[seat].runs;
     let placed = runs.get(&run).ok_or_else(|| stranger(run))?;
     let log = ended.report.as_ref().map_or(0, |report| report.log.len());
     if placed.log_bytes + log > MAX_LOG_BYTES + LOG_NOTE {
@@ -280,42 +276,68 @@ fn remove(shared: &Shared, seat: usize, ended: &Ended) -> Result<Placed, Violati
     runs.remove(&run).ok_or_else(|| stranger(run))
 }
 
-fn end_small(shared: &Shared, seat: usize, ended: Ended) -> Result<PoolEnd, Violation> {
-    let placed = remove(shared, seat, &ended)?;
-    Ok(PoolEnd {
-        task: placed.task,
-        lease: placed.lease,
-        failure: placed.verdict.or(ended.failure),
-        output: OutputData::Bytes(ended.output),
-        usage: ended.usage,
-        report: ended.report,
-    })
+/// Ends runs whose outputs came with their ends.
+async fn end_small(
+    shared: &Shared,
+    seat: usize,
+    all: impl Iterator<Item = Ended>,
+) -> Result<(), Violation> {
+    let room = shared.room().await;
+    let mut ends = Vec::with_capacity(all.size_hint().0);
+    let result = take(&mut shared.lock().seats[seat].runs, all, &mut ends);
+    // Those before a lie are off their seat: nobody else would end them.
+    room.send(PoolEvent::Ended(ends));
+    result
 }
 
+/// Takes runs off their seat, up to the first lie.
+fn take(
+    runs: &mut Runs,
+    all: impl Iterator<Item = Ended>,
+    ends: &mut Vec<PoolEnd>,
+) -> Result<(), Violation> {
+    for mut ended in all {
+        let placed = remove(runs, &ended)?;
+        let output = OutputData::Bytes(std::mem::take(&mut ended.output));
+        ends.push(end(placed, ended, output));
+    }
+    Ok(())
+}
+
+/// Ends a run whose output is, or may be, in a file.
 async fn end_large(
     shared: &Shared,
     seat: usize,
     ended: Ended,
     outputs: &mut Outputs,
-) -> Result<PoolEnd, Violation> {
+) -> Result<(), Violation> {
     push(shared, seat, ended.run, &ended.output, outputs).await?;
-    let output = match outputs.remove(&ended.run).flatten() {
-        Some(gather) => gather.finish().await,
-        None => Ok(OutputData::Bytes(Vec::new())),
+    let mut gather = outputs.remove(&ended.run).flatten();
+    let written = match &mut gather {
+        Some(gather) => gather.flush().await,
+        None => Ok(()),
     };
-    let placed = remove(shared, seat, &ended)?;
-    let mut failure = placed.verdict.or(ended.failure);
-    let output = output.unwrap_or_else(|error| {
-        let message = format!("the output cannot be kept: {error}");
-        failure = Some(Box::new(Failure::new(FailureKind::HostFault, message)));
-        OutputData::Bytes(Vec::new())
-    });
-    Ok(PoolEnd {
+    let room = shared.room().await;
+    let mut placed = remove(&mut shared.lock().seats[seat].runs, &ended)?;
+    let output = match (written, gather) {
+        (Ok(()), Some(gather)) => gather.finish(),
+        (Ok(()), None) => OutputData::Bytes(Vec::new()),
+        (Err(error), _) => {
+            placed.verdict = Some(unkept(&error));
+            OutputData::Bytes(Vec::new())
+        }
+    };
+    room.send(PoolEvent::Ended(vec![end(placed, ended, output)]));
+    Ok(())
+}
+
+fn end(placed: Placed, ended: Ended, output: OutputData) -> PoolEnd {
+    PoolEnd {
         task: placed.task,
         lease: placed.lease,
-        failure,
+        failure: placed.verdict.or(ended.failure),
         output,
         usage: ended.usage,
         report: ended.report,
-    })
+    }
 }

@@ -10,11 +10,14 @@ mod compile;
 mod hear;
 mod ipc;
 mod launch;
+mod modules;
 mod output;
+mod placed;
 mod places;
 mod pool;
 mod process;
 mod seat;
+mod shared;
 mod tell;
 #[cfg(test)]
 mod tests;

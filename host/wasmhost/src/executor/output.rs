@@ -81,18 +81,24 @@ impl Gather {
         Ok(())
     }
 
-    pub(super) async fn finish(mut self) -> io::Result<OutputData> {
-        let Some((file, digest)) = &mut self.file else {
-            return Ok(OutputData::Bytes(std::mem::take(&mut self.bytes)));
+    /// Writes what is not in the file yet.
+    pub(super) async fn flush(&mut self) -> io::Result<()> {
+        match &mut self.file {
+            Some((file, _)) => file.flush().await,
+            None => Ok(()),
+        }
+    }
+
+    /// The whole output, after a flush that went well. Its file stays from here on.
+    pub(super) fn finish(mut self) -> OutputData {
+        let Some((_, digest)) = self.file.take() else {
+            return OutputData::Bytes(std::mem::take(&mut self.bytes));
         };
-        file.flush().await?;
-        let digest = Digest(digest.clone().finalize().into());
-        self.file = None;
-        Ok(OutputData::File {
+        OutputData::File {
             path: std::mem::take(&mut self.path),
             len: self.len,
-            digest,
-        })
+            digest: Digest(digest.finalize().into()),
+        }
     }
 }
 
@@ -120,7 +126,8 @@ mod tests {
             gather.push(&chunk).await.unwrap();
             all.extend(chunk);
         }
-        match gather.finish().await.unwrap() {
+        gather.flush().await.unwrap();
+        match gather.finish() {
             OutputData::Bytes(bytes) => assert!(!want_file && bytes == all),
             OutputData::File { path, len, digest } => {
                 assert!(want_file);

@@ -1,222 +1,57 @@
-//! Which run is on which executor, and what each executor is to be told next.
+//! Which run goes to which executor, and what all of them are to be told.
 //! Plain state behind one lock: nothing here waits or does IO.
 
-use super::ipc::BATCH_BYTES;
-use super::pool::{InputData, Order, PoolEnd, PoolEvent};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use super::modules::Modules;
+use super::placed::{Placed, Seat};
+use super::pool::{InputData, Order, PoolEnd};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
-use wasmhost_proto::executor::{Run, RunId, RunSpec, SpecId, ToExecutor};
-use wasmhost_proto::limits::{
-    BLOB_CHUNK, EXECUTOR_CAREFUL_MS, EXECUTOR_KILL_MARGIN_MS, MAX_BATCH, MAX_LOADED_MODULES,
-};
+use wasmhost_proto::Digest;
+use wasmhost_proto::executor::{Run, RunId, ToExecutor};
+use wasmhost_proto::limits::{BLOB_CHUNK, EXECUTOR_CAREFUL_MS};
 use wasmhost_proto::module::ModuleKind;
 use wasmhost_proto::outcome::{Failure, FailureKind};
-use wasmhost_proto::wire::NodeSpec;
-use wasmhost_proto::{Digest, Lease, TaskId};
-
-/// Shared by the pool's handle and the keepers of its seats.
-pub(super) struct Shared {
-    events: mpsc::Sender<PoolEvent>,
-    /// One per seat, for its outbox, and one for refused runs.
-    pub(super) wakes: Vec<Notify>,
-    state: Mutex<State>,
-}
-
-impl Shared {
-    pub(super) fn new(
-        dir: PathBuf,
-        seats: usize,
-        slots: usize,
-        events: mpsc::Sender<PoolEvent>,
-    ) -> Shared {
-        Shared {
-            events,
-            wakes: (0..=seats).map(|_| Notify::new()).collect(),
-            state: Mutex::new(State {
-                dir,
-                share: slots.div_ceil(seats),
-                modules: HashMap::new(),
-                seats: (0..seats).map(|_| Seat::default()).collect(),
-                refused: Vec::new(),
-                next: 0,
-                clock: 0,
-                lost: 0,
-                careful_until: None,
-                closing: false,
-            }),
-        }
-    }
-
-    /// Waits for whoever reads the events. Without a reader the worker is
-    /// leaving, and nobody misses them.
-    pub(super) async fn send(&self, event: PoolEvent) {
-        let _ = self.events.send(event).await;
-    }
-
-    /// Held only between two statements, never across a wait.
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 pub(super) struct State {
     /// Where large outputs go.
     dir: PathBuf,
     /// Runs that one executor has under way at once.
     share: usize,
-    modules: HashMap<Digest, Module>,
+    modules: Modules,
     pub(super) seats: Vec<Seat>,
     /// Ends of runs that no executor got.
     refused: Vec<PoolEnd>,
     next: RunId,
-    clock: u64,
     pub(super) lost: u32,
     /// Executors have died: until then they say of each run that it begins.
     careful_until: Option<Instant>,
     pub(super) closing: bool,
 }
 
-struct Module {
-    kind: ModuleKind,
-    path: PathBuf,
-    used: u64,
-}
-
-/// Specs that an executor knows at once.
-const MAX_SPECS: usize = 64;
-
-/// A place for an executor process, which may be away just now.
-#[derive(Default)]
-pub(super) struct Seat {
-    pub(super) alive: bool,
-    pub(super) outbox: VecDeque<ToExecutor>,
-    /// In the order in which they begin.
-    pub(super) runs: BTreeMap<RunId, Placed>,
-    /// Modules its executor was told of, by path.
-    loaded: HashMap<Digest, PathBuf>,
-    /// Specs its executor was told of, the latest one last.
-    specs: VecDeque<(SpecId, Arc<NodeSpec>)>,
-    careful: bool,
-    /// Times that it was asked for what has not begun, and has not answered.
-    pub(super) asked: usize,
-    /// Bytes of the runs that end the outbox, roughly.
-    batch_bytes: usize,
-}
-
-/// A run on a seat.
-pub(super) struct Placed {
-    pub(super) task: TaskId,
-    pub(super) lease: Lease,
-    pub(super) spec: Arc<NodeSpec>,
-    /// A file whose content the executor still waits for.
-    pub(super) input: Option<PathBuf>,
-    /// The executor has said that it began.
-    pub(super) begun: bool,
-    /// When the executor must have ended it, once it can have begun.
-    pub(super) due: Option<Instant>,
-    pub(super) killed: bool,
-    /// Why the supervisor stopped it; counts more than what its executor says.
-    pub(super) verdict: Option<Box<Failure>>,
-    pub(super) log_bytes: usize,
-}
-
-impl Placed {
-    /// The executor is told to end it, and has a margin for that.
-    pub(super) fn kill(&mut self) {
-        if !self.killed {
-            self.killed = true;
-            self.due = Some(margin(0));
-        }
-    }
-}
-
-fn margin(wall_ms: u64) -> Instant {
-    Instant::now() + Duration::from_millis(wall_ms.saturating_add(EXECUTOR_KILL_MARGIN_MS))
-}
-
-impl Seat {
-    /// The number under which the executor knows the spec; it is told first.
-    fn spec(&mut self, spec: &Arc<NodeSpec>) -> SpecId {
-        let known = self.specs.iter().rev().find(|(_, s)| Arc::ptr_eq(s, spec));
-        if let Some((id, _)) = known {
-            return *id;
-        }
-        let id = match self.specs.len() {
-            len if len < MAX_SPECS => len as SpecId,
-            // The executor has what waits under the old meaning by then.
-            _ => self.specs.pop_front().map_or(0, |(id, _)| id),
-        };
-        self.specs.push_back((id, spec.clone()));
-        let wire = RunSpec {
-            module: spec.module,
-            job: spec.job,
-            node: spec.node,
-            name: spec.name.clone(),
-            count: spec.count,
-            limits: spec.limits,
-        };
-        self.outbox.push_back(ToExecutor::Spec(id, Box::new(wire)));
-        id
-    }
-
-    /// Adds a run to the latest message, or to a new one.
-    fn order(&mut self, run: Run) {
-        let texts = |(k, v): &(String, String)| k.len() + v.len() + 8;
-        let args: usize = run.args.iter().map(|arg| arg.len() + 4).sum();
-        let bytes = 64 + run.input.len() + args + run.env.iter().map(texts).sum::<usize>();
-        match self.outbox.back_mut() {
-            Some(ToExecutor::Runs(runs))
-                if runs.len() < MAX_BATCH && self.batch_bytes + bytes <= BATCH_BYTES =>
-            {
-                self.batch_bytes += bytes;
-                runs.push(run);
-            }
-            _ => {
-                self.batch_bytes = bytes;
-                self.outbox.push_back(ToExecutor::Runs(vec![run]));
-            }
-        }
-    }
-
-    /// Somebody must answer for what its executor did: the first of its runs, unless it
-    /// is known which have begun. Without that, runs could go round for ever.
-    pub(super) fn blame(&mut self) {
-        let any_begun = self.runs.values().any(|run| run.begun);
-        if let Some(mut first) = self.runs.first_entry().filter(|_| !any_begun) {
-            first.get_mut().begun = true;
-        }
-    }
-
-    /// Gives the runs that have begun, or can have, the time that they have.
-    pub(super) fn set_due(&mut self, share: usize) {
-        for run in self.runs.values_mut().take(share) {
-            if run.due.is_none() && run.input.is_none() {
-                run.due = Some(margin(run.spec.limits.wall_ms));
-            }
-        }
-    }
-}
-
 impl State {
+    pub(super) fn new(dir: PathBuf, seats: usize, slots: usize) -> State {
+        State {
+            dir,
+            share: slots.div_ceil(seats),
+            modules: Modules::default(),
+            seats: (0..seats).map(|_| Seat::default()).collect(),
+            refused: Vec::new(),
+            next: 0,
+            lost: 0,
+            careful_until: None,
+            closing: false,
+        }
+    }
+
     /// Remembers a module for present and future executors.
     pub(super) fn know(&mut self, digest: Digest, kind: ModuleKind, path: PathBuf) {
-        self.clock += 1;
-        let used = self.clock;
-        self.modules.insert(digest, Module { kind, path, used });
-        if self.modules.len() <= MAX_LOADED_MODULES {
+        let Some(digest) = self.modules.add(digest, kind, path) else {
             return;
-        }
-        let oldest = self.modules.iter().min_by_key(|(_, m)| m.used);
-        if let Some(digest) = oldest.map(|(digest, _)| *digest) {
-            self.modules.remove(&digest);
-            for seat in &mut self.seats {
-                if seat.loaded.remove(&digest).is_some() {
-                    seat.outbox.push_back(ToExecutor::Unload { digest });
-                }
+        };
+        for seat in &mut self.seats {
+            if seat.loaded.remove(&digest).is_some() {
+                seat.outbox.push_back(ToExecutor::Unload { digest });
             }
         }
     }
@@ -224,9 +59,8 @@ impl State {
     /// An executor could not load a module. Whether it was told to.
     pub(super) fn unload(&mut self, seat: usize, digest: Digest) -> bool {
         let told = self.seats[seat].loaded.remove(&digest);
-        let current = |m: &Module| Some(&m.path) == told.as_ref();
-        if self.modules.get(&digest).is_some_and(current) {
-            self.modules.remove(&digest);
+        if let Some(path) = &told {
+            self.modules.forget(digest, path);
         }
         told.is_some()
     }
@@ -310,25 +144,16 @@ impl State {
 
     /// Puts a run into the outbox of the best seat, what it needs before it.
     fn place(&mut self, order: Order) -> Result<usize, Failure> {
-        self.clock += 1;
         let digest = order.spec.module;
-        let Some(module) = self.modules.get_mut(&digest) else {
+        let Some(module) = self.modules.wanted(digest) else {
             let message = format!("module {digest} is not loaded");
             return Err(Failure::new(FailureKind::HostFault, message));
         };
-        module.used = self.clock;
         let seats = self.seats.iter().enumerate();
         let best = seats.min_by_key(|(_, seat)| (seat.runs.len(), !seat.alive));
         let index = best.map_or(0, |(index, _)| index);
         let seat = &mut self.seats[index];
-        if seat.loaded.get(&digest) != Some(&module.path) {
-            seat.loaded.insert(digest, module.path.clone());
-            seat.outbox.push_back(ToExecutor::Load {
-                digest,
-                kind: module.kind,
-                path: module.path.to_string_lossy().into_owned(),
-            });
-        }
+        seat.load(digest, module);
         let spec = seat.spec(&order.spec);
         let run = self.next;
         let (mut first, file) = match order.input {
@@ -370,22 +195,6 @@ impl State {
             });
         }
         Ok(index)
-    }
-
-    /// Clears a seat whose executor is gone and returns its runs. One that never came
-    /// up, or said of each run that it begins, can have fallen only over the first.
-    pub(super) fn clear(&mut self, seat: usize) -> BTreeMap<RunId, Placed> {
-        let entry = &mut self.seats[seat];
-        if entry.careful || !entry.alive {
-            entry.blame();
-        }
-        entry.alive = false;
-        entry.careful = false;
-        entry.asked = 0;
-        entry.outbox.clear();
-        entry.loaded.clear();
-        entry.specs.clear();
-        std::mem::take(&mut entry.runs)
     }
 
     pub(super) fn alive(&self) -> u32 {

@@ -4,8 +4,9 @@
 
 use super::launch::{Launch, Program};
 use super::output::OutputData;
-use super::places::{Placed, Shared};
+use super::placed::Placed;
 use super::seat;
+use super::shared::Shared;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,9 @@ use wasmhost_proto::outcome::{Failure, Usage};
 use wasmhost_proto::status::Status;
 use wasmhost_proto::wire::{FinalReport, NodeSpec};
 use wasmhost_proto::{Digest, Lease, TaskId};
+
+/// Events that wait for their reader at once; executors wait when there are more.
+pub(super) const EVENTS: usize = 1024;
 
 /// How to set up a [`Pool`].
 #[derive(Clone, Debug)]
@@ -148,7 +152,7 @@ impl Pool {
             fs::remove_dir_all(&options.dir)?;
         }
         fs::create_dir_all(&options.dir)?;
-        let (events, receiver) = mpsc::channel(1024);
+        let (events, receiver) = mpsc::channel(EVENTS);
         let executors = options.executors.max(1) as usize;
         let slots = options.slots.max(1) as usize;
         let shared = Arc::new(Shared::new(options.dir.clone(), executors, slots, events));

@@ -4,8 +4,9 @@
 use super::hear::hear;
 use super::ipc::Receiver;
 use super::launch::{Launch, Launched};
-use super::places::{Placed, Shared};
+use super::placed::Placed;
 use super::pool::{PoolEnd, PoolEvent};
+use super::shared::Shared;
 use super::tell;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,11 +47,12 @@ pub(super) async fn keep(shared: Arc<Shared>, seat: usize, launch: Arc<dyn Launc
 }
 
 /// Ends the runs of a dead executor that had begun, and returns the others. True
-/// when the pool is closing.
+/// when the pool is closing. Dropped only with the whole pool: what it has taken off
+/// the seat may wait to be told.
 async fn end(shared: &Shared, seat: usize, reason: &str) -> bool {
     let (runs, closing, change) = {
         let mut state = shared.lock();
-        let runs = state.clear(seat);
+        let runs = state.seats[seat].clear();
         if !state.closing {
             state.lose();
         }
@@ -95,7 +97,9 @@ fn verdict(run: &Placed, reason: &str) -> Failure {
     }
 }
 
-/// Talks to one executor until it is gone; the text says why.
+/// Talks to one executor until it is gone; the text says why. Hearing and writing are
+/// dropped wherever they wait, and what is on the seat then ends with the executor:
+/// they take nothing off it before there is room to tell of it.
 async fn session(shared: &Shared, seat: usize, launched: Launched) -> String {
     let Launched {
         id,

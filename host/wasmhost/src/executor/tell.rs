@@ -2,8 +2,8 @@
 //! in pieces between other messages so that a kill never waits for an input.
 
 use super::ipc::Sender;
-use super::places::Shared;
 use super::pool::{PoolEnd, PoolEvent};
+use super::shared::Shared;
 use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -117,6 +117,7 @@ async fn refuse(shared: &Shared, seat: usize, message: ToExecutor, why: &str) {
         tracing::error!("a message to an executor does not fit its frame: {why}");
         return;
     };
+    let room = shared.room().await;
     let mut ends = Vec::new();
     for run in runs {
         let removed = shared.lock().seats[seat].runs.remove(&run.run);
@@ -126,5 +127,5 @@ async fn refuse(shared: &Shared, seat: usize, message: ToExecutor, why: &str) {
             ends.push(PoolEnd::failed(placed.task, placed.lease, failure));
         }
     }
-    shared.send(PoolEvent::Ended(ends)).await;
+    room.send(PoolEvent::Ended(ends));
 }

@@ -1,6 +1,8 @@
 //! The pool against executors that lie, stall and die.
 #![allow(clippy::unwrap_used)]
 
+mod told;
+
 use super::ipc::{Receiver, Sender};
 use super::launch::{Executor, Launch, Launched};
 use super::*;
