@@ -4,13 +4,12 @@ import http.client
 import json
 import os
 import socket
-import time
 
 from measure import SLOTS, answers, free_port, guarded, measure, output, scratch, server, wait_for
 
 WASMHOST, TASK = os.environ.pop("WASMHOST"), os.environ.pop("WASMHOST_TASK")
-#: Between two looks at a job, in seconds.
-LOOK = 0.0002
+#: How long one request waits for the end of a job, in milliseconds.
+WAIT = 10_000
 
 
 class Api:
@@ -37,21 +36,19 @@ class Api:
         return self.json("POST", "jobs", body)["id"]
 
     def ended(self, job):
-        """Looks until the job has ended well."""
-        while (state := self.json("GET", f"jobs/{job}")["state"]) != "succeeded":
+        """Waits until the job has ended well."""
+        while (state := self.json("GET", f"jobs/{job}?wait_ms={WAIT}")["state"]) != "succeeded":
             if state in ("failed", "cancelled"):
                 raise SystemExit(f"job {job} {state}")
-            time.sleep(LOOK)
 
     def result(self, job):
-        """Looks until the result of the job's only task is there."""
+        """Waits for the result of the job's only task."""
         while True:
-            status, result = self.ask("GET", f"jobs/{job}/result")
+            status, result = self.ask("GET", f"jobs/{job}/result?wait_ms={WAIT}")
             if status == 200:
                 return result
             if json.loads(result)["code"] != "not_ended":
                 raise SystemExit(f"job {job}: {result.decode()}")
-            time.sleep(LOOK)
 
 
 with guarded(), scratch() as folder:
@@ -80,5 +77,5 @@ with guarded(), scratch() as folder:
                 single=lambda: api.result(api.submit(one)),
                 durable="yes: submission and result are committed to disk",
                 isolation="a WebAssembly sandbox for each task, in executor processes",
-                note="an array of one component; the client looks every 0.2 ms on one connection",
+                note="an array of one component; the client waits on one connection",
             )

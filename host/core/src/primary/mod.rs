@@ -74,6 +74,8 @@ pub struct Primary {
     term: u64,
     rng: Rng,
     last_job: JobId,
+    /// The last job that primaries before this one have made durable.
+    last_recovered: JobId,
     /// Boxed: what the map moves about is small.
     jobs: BTreeMap<JobId, Box<jobs::Job>>,
     /// Live jobs by their idempotency keys.
@@ -118,6 +120,7 @@ impl Primary {
             term,
             rng: Rng::new(seed),
             last_job: last_job.unwrap_or_default(),
+            last_recovered: last_job.unwrap_or_default(),
             jobs: BTreeMap::new(),
             keys: BTreeMap::new(),
             leases: runs::Leases::default(),

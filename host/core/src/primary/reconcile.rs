@@ -91,6 +91,11 @@ impl Primary {
         let Some(node) = job.nodes.get_mut(usize::from(task.node)) else {
             return false;
         };
+        // A job that an earlier primary had begun and could not make durable is gone, and
+        // its number may be another's now.
+        if lease.term < self.term && task.job > self.last_recovered {
+            return false;
+        }
         let fresh = lease.attempt >= node.next_attempt(task.index) && lease.term <= self.term;
         if !fresh || node.ready() == 0 || !node.waiting.remove(task.index) {
             return false;

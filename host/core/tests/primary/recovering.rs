@@ -5,7 +5,7 @@ use wasmhost_core::record::{
     FailedAttempts, JobRecord, RecordedEnd, Recovered, RecoveredJob, WorkerRecord,
 };
 use wasmhost_proto::api::{Counts, JobState};
-use wasmhost_proto::wire::Held;
+use wasmhost_proto::wire::{Held, ToWorker};
 use wasmhost_proto::{JobId, Lease, TaskId, Timestamp, WorkerId};
 
 const JOB: JobId = JobId(77);
@@ -127,4 +127,31 @@ fn ids_and_keys_go_on() {
     let id = b.submit(plan(1));
     assert!(id > JOB);
     assert_eq!(b.primary.job_ids().collect::<Vec<_>>(), [JOB, id]);
+}
+
+#[test]
+fn the_number_of_a_job_that_was_never_durable_brings_no_lease_along() {
+    let mut b = Bench::recovered(2, Recovered::default());
+    let job = b.submit(plan(1));
+    // An earlier primary had given the number to another job, and died too early.
+    let lost = Held {
+        task: TaskId {
+            job,
+            node: 0,
+            index: 0,
+        },
+        lease: Lease {
+            term: 1,
+            attempt: 1,
+        },
+        started: Some(crate::bench::at(0).wall),
+    };
+    b.join(1, 1, 1, 1, vec![lost.clone()]);
+    b.sent
+        .retain(|(_, message)| matches!(message, ToWorker::Cancel { .. }));
+    let cancelled = matches!(&b.sent[..], [(1, ToWorker::Cancel { attempts, .. })]
+        if *attempts == [(lost.task, lost.lease)]);
+    assert!(cancelled, "{:?}", b.sent);
+    b.want(1, 1, 1);
+    assert_eq!(b.leases()[0].1.term, 2);
 }

@@ -5,7 +5,7 @@
 
 use super::extract::{Json, OptionalJson, Path, Query};
 use super::problem::Problem;
-use super::state::{App, Shared, to_the_end, turn};
+use super::state::{App, Shared, place, to_the_end, turn};
 use super::{resolve, submission};
 use crate::primary::{ApiRefusal, Stopped};
 use axum::extract::State;
@@ -21,7 +21,6 @@ use wasmhost_proto::api::{
     CancelRequest, CheckView, JobFailure, JobState, JobView, NodeView, Page, SubmitRequest,
 };
 use wasmhost_proto::limits::{DEFAULT_PAGE, MAX_PAGE, MAX_PAGE_SCAN, MAX_WAIT_MS};
-use wasmhost_proto::plan::JobPlan;
 
 /// Submits a job. Answers once it is durable.
 ///
@@ -211,6 +210,8 @@ impl WaitQuery {
         let Some(ms) = self.wait_ms.filter(|ms| *ms > 0) else {
             return Ok(());
         };
+        // A connection that waits is one that others cannot have, as a watcher's is.
+        let _place = place(&app.watchers, "waiting requests and watchers")?;
         let limit = Duration::from_millis(ms.min(MAX_WAIT_MS));
         let ended = tokio::time::timeout(limit, app.handle.ended(id));
         match app.closing.run_until_cancelled(ended).await {
@@ -290,6 +291,9 @@ pub(crate) async fn load(app: &App, id: JobId) -> Result<JobView, Problem> {
         .ok_or_else(|| Problem::not_found(format!("there is no job {id}")))
 }
 
+/// Plans of so few tasks are small.
+const FEW_TASKS: u64 = 16;
+
 /// A job's view, if there is such a job.
 pub(crate) async fn find(app: &App, id: JobId) -> Result<Option<JobView>, Problem> {
     if let Some(view) = app
@@ -298,16 +302,14 @@ pub(crate) async fn find(app: &App, id: JobId) -> Result<Option<JobView>, Proble
     {
         return Ok(Some(view));
     }
-    let stored = app.peek(|store| {
-        let record = store.job(id)?;
-        let plan = if record.is_some() {
-            store.plan(id)?
-        } else {
-            None
-        };
-        Ok(record.zip(plan))
-    })?;
-    Ok(stored.map(|(record, plan): (JobRecord, JobPlan)| view::job(&record, &plan)))
+    let Some(record) = app.peek(|store| store.job(id))? else {
+        return Ok(None);
+    };
+    let plan = match record.counts.total <= FEW_TASKS {
+        true => app.peek(|store| store.plan(id))?,
+        false => app.read(move |store| store.plan(id)).await?,
+    };
+    Ok(plan.map(|plan| view::job(&record, &plan)))
 }
 
 /// A cursor that no page gave.

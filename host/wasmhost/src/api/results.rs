@@ -30,7 +30,6 @@ pub(crate) async fn of_job(
     Query(query): Query<jobs::WaitQuery>,
 ) -> Result<Response, Problem> {
     let id = resolve::job(&app, &job).await?;
-    query.wait(&app, id).await?;
     let job = jobs::load(&app, id).await?;
     let (node, last) = match job.nodes.iter().enumerate().next_back() {
         Some((node, last)) => (node as NodeIndex, last),
@@ -48,6 +47,13 @@ pub(crate) async fn of_job(
             job.id
         )));
     }
+    let job = match job.state.is_final() {
+        true => job,
+        false => {
+            query.wait(&app, id).await?;
+            jobs::load(&app, id).await?
+        }
+    };
     if !job.state.is_final() {
         return Err(not_ended(&format!("job {}", job.id)));
     }

@@ -31,6 +31,9 @@ pub(crate) fn key(headers: &HeaderMap, body: Option<String>) -> Result<Option<St
         (a, b) => a.or(b),
     };
     match &key {
+        Some(k) if k.contains(char::is_control) => {
+            Err(bad("an idempotency key has no control characters".into()))
+        }
         Some(k) if k.is_empty() || k.len() > MAX_IDEMPOTENCY_KEY => Err(bad(format!(
             "an idempotency key has 1 to {MAX_IDEMPOTENCY_KEY} bytes"
         ))),

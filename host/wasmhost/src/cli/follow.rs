@@ -4,7 +4,7 @@
 use super::context::Context;
 use super::reference::Reference;
 use super::signals;
-use crate::client::{Client, ClientError, Events};
+use crate::client::{Client, ClientError, Events, PATIENCE, TRY_EVERY};
 use crate::output::bars::Bars;
 use crate::output::human::clean;
 use crate::output::lists::task_name;
@@ -36,10 +36,6 @@ pub(crate) enum Followed {
     TimedOut(String),
 }
 
-/// A primary that comes back within this time is waited for.
-const PATIENCE: Duration = Duration::from_secs(120);
-/// Between two tries to reach it.
-const TRY_EVERY: Duration = Duration::from_millis(500);
 /// Tasks whose logs are followed at once.
 const FOLLOWED_TASKS: usize = 32;
 

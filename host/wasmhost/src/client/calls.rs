@@ -3,7 +3,7 @@
 use super::{Client, ClientError, Events};
 use reqwest::{Body, Method, Response};
 use serde::de::DeserializeOwned;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use wasmhost_proto::api::{
     CancelRequest, CheckView, DrainRequest, Info, JobStatus, JobView, ModuleView, NewJobs,
     NewToken, Page, SubmitBatch, SubmitRequest, TaskView, TokenRequest, TokenView, WorkerView,
@@ -15,6 +15,10 @@ use wasmhost_proto::input::BlobRef;
 const UPLOAD: Duration = Duration::from_secs(1800);
 /// How long one request waits for the end of a job: less than its time limit.
 const LONG_POLL: Duration = Duration::from_secs(10);
+/// A primary that comes back within this time is waited for.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+/// Between two tries to reach it.
+pub(crate) const TRY_EVERY: Duration = Duration::from_millis(500);
 /// Items asked for in one page.
 const PAGE: usize = 200;
 
@@ -69,10 +73,26 @@ impl Client {
     /// The job once it has ended.
     pub(crate) async fn job_end(&self, job: &str) -> Result<JobView, ClientError> {
         let wait = [("wait_ms", LONG_POLL.as_millis().to_string())];
-        // `latest` is the same job all the time.
         let mut view: JobView = self.get(&["jobs", job], &wait).await?;
+        // `latest` is the same job all the time.
+        let id = view.id.to_string();
+        let mut lost: Option<Instant> = None;
         while !view.state.is_final() {
-            view = self.get(&["jobs", &view.id.to_string()], &wait).await?;
+            view = match self.get(&["jobs", &id], &wait).await {
+                Ok(view) => {
+                    lost = None;
+                    view
+                }
+                // A primary that restarts is waited for.
+                Err(error) if error.is_passing() => {
+                    if lost.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
+                        return Err(error);
+                    }
+                    tokio::time::sleep(TRY_EVERY).await;
+                    view
+                }
+                Err(error) => return Err(error),
+            };
         }
         Ok(view)
     }

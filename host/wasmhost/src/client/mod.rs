@@ -5,7 +5,7 @@ mod calls;
 pub(crate) mod error;
 mod sse;
 
-pub(crate) use calls::Listing;
+pub(crate) use calls::{Listing, PATIENCE, TRY_EVERY};
 pub(crate) use error::ClientError;
 pub(crate) use sse::Events;
 

@@ -2,7 +2,7 @@
 //! recently used one goes. Who was told of them is the seats' business.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use wasmhost_proto::Digest;
 use wasmhost_proto::limits::MAX_LOADED_MODULES;
 use wasmhost_proto::module::ModuleKind;
@@ -37,13 +37,6 @@ impl Modules {
         let digest = oldest.map(|(digest, _)| *digest)?;
         self.known.remove(&digest);
         Some(digest)
-    }
-
-    /// Forgets one, unless it is at another path by now.
-    pub(super) fn forget(&mut self, digest: Digest, path: &Path) {
-        if self.known.get(&digest).is_some_and(|m| m.path == path) {
-            self.known.remove(&digest);
-        }
     }
 
     /// One that is wanted just now.

@@ -58,11 +58,7 @@ impl State {
 
     /// An executor could not load a module. Whether it was told to.
     pub(super) fn unload(&mut self, seat: usize, digest: Digest) -> bool {
-        let told = self.seats[seat].loaded.remove(&digest);
-        if let Some(path) = &told {
-            self.modules.forget(digest, path);
-        }
-        told.is_some()
+        self.seats[seat].loaded.remove(&digest).is_some()
     }
 
     /// Places a run, or refuses it. Returns its number and whom to wake.

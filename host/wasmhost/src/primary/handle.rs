@@ -68,6 +68,9 @@ pub(super) enum Call {
 /// Blobs of a job that are touched on the spot.
 const FEW_BLOBS: usize = 2;
 
+/// Between a batch's key and the number of a job in it.
+const BATCH_MARK: char = '\u{1}';
+
 /// Keyed submissions of one stripe go one after the other.
 const KEY_STRIPES: usize = 64;
 
@@ -159,12 +162,13 @@ impl Handle {
             Some(key) => Some(self.orders.of_key(key).lock().await),
             None => None,
         };
-        // Keys are those of jobs: each has one of its own.
-        let of = |n: usize| key.as_ref().map(|key| format!("{key}.{n}"));
+        // Keys are those of jobs: each has one of its own, which no client can give.
+        let of = |n: usize| key.as_ref().map(|key| format!("{key}{BATCH_MARK}{n}"));
         let numbered = plans.into_iter().enumerate();
         let mut jobs: Vec<_> = numbered.map(|(n, plan)| (Box::new(plan), of(n))).collect();
         if key.is_some() {
-            let known = self.read(move |store| Ok((made_before(store, &jobs)?, jobs)));
+            let next = of(jobs.len());
+            let known = self.read(move |store| Ok((made_before(store, &jobs, next)?, jobs)));
             let known = known.await?;
             jobs = known.1;
             match known.0 {
@@ -350,22 +354,31 @@ impl Handle {
     }
 }
 
-/// The jobs that these keys made, if all are of these plans, or one that is not.
+/// The jobs that these keys made, if all are of these plans and there are no more,
+/// or one that is not. `next` is the key after the last.
 fn made_before(
     store: &dyn Store,
     jobs: &[(Box<JobPlan>, Option<String>)],
+    next: Option<String>,
 ) -> Result<Option<Result<Vec<JobId>, JobId>>, StoreError> {
+    let of = |key: &Option<String>| match key {
+        Some(key) => store.job_by_key(key),
+        None => Ok(None),
+    };
     let mut ids = Vec::new();
     for (plan, key) in jobs {
-        let known = key.as_ref().map(|key| store.job_by_key(key)).transpose()?;
-        let Some(id) = known.flatten() else {
-            // All of them, or none: one that is there is somebody else's.
-            return Ok(ids.first().map(|id| Err(*id)));
+        let Some(id) = of(key)? else {
+            continue;
         };
         if store.plan(id)?.as_ref() != Some(&**plan) {
             return Ok(Some(Err(id)));
         }
         ids.push(id);
     }
-    Ok(Some(Ok(ids)))
+    let whole = ids.len() == jobs.len() && of(&next)?.is_none();
+    Ok(match ids.first() {
+        None => None,
+        Some(_) if whole => Some(Ok(ids)),
+        Some(first) => Some(Err(*first)),
+    })
 }

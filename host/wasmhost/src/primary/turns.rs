@@ -43,6 +43,17 @@ enum Stage {
     Over(Option<anyhow::Error>),
 }
 
+/// Stops the primary when the driver panics, whosever turn it was.
+struct Alarm<'a>(&'a CancellationToken);
+
+impl Drop for Alarm<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.cancel();
+        }
+    }
+}
+
 /// The driver, and what waits for it.
 pub(super) struct Turns {
     clock: Clock,
@@ -143,9 +154,12 @@ impl Turns {
                 Stage::Over(Some(error)) => Err(error),
                 Stage::Beginning | Stage::Over(None) => Err(anyhow!("it has not begun")),
             },
-            Err(_) => Err(anyhow!(
-                "it panicked, and what it decided is not to be trusted"
-            )),
+            Err(poisoned) => {
+                // Dropped without being asked anything: who waits for it is told so.
+                *poisoned.into_inner() = Stage::Over(None);
+                let why = "it panicked, and what it decided is not to be trusted";
+                Err(anyhow!(why))
+            }
         }
     }
 
@@ -157,8 +171,13 @@ impl Turns {
             match self.driver.try_lock() {
                 Ok(mut stage) => {
                     let Stage::Working(driver) = &mut *stage else {
+                        // Nobody will take it: who brought it is told by its end.
+                        if matches!(*stage, Stage::Over(_)) {
+                            self.queue().clear();
+                        }
                         return;
                     };
+                    let _alarm = Alarm(&self.stop);
                     if let Err(error) = self.turn(driver, &mut left) {
                         *stage = Stage::Over(Some(error));
                         return self.stop.cancel();

@@ -9,7 +9,7 @@ use crate::client::Client;
 use crate::output::human::count;
 use crate::output::story;
 use std::path::PathBuf;
-use wasmhost_proto::api::{JobView, NewJobs, Page, SubmitBatch};
+use wasmhost_proto::api::{NewJobs, Page, SubmitBatch};
 use wasmhost_proto::limits::MAX_BATCH_JOBS;
 
 /// Submits all; waits for all of them when it is to.
@@ -48,6 +48,9 @@ pub(super) async fn run(
             .talk(format!("submitted {}", count(new.ids.len() as u64, "job")));
         return Ok(Exit::OK);
     }
+    if cx.out.quiet && !cx.out.is_json() {
+        cx.out.text(&format!("{}\n", ids(&new)))?;
+    }
     cx.out.talk(names(&new, files).trim_end());
     let mut ended = Vec::new();
     for id in &new.ids {
@@ -63,11 +66,9 @@ pub(super) async fn run(
         items: ended,
         next_cursor: None,
     };
-    let ids = |page: &Page<JobView>| {
-        let ids = page.items.iter().map(|job| job.id.to_string());
-        ids.collect::<Vec<_>>().join("\n")
-    };
-    cx.out.answer(&page, ids, |_| String::new())?;
+    if cx.out.is_json() {
+        cx.out.answer(&page, |_| String::new(), |_| String::new())?;
+    }
     Ok(exit.unwrap_or(Exit::OK))
 }
 
