@@ -146,7 +146,7 @@ fn the_number_of_a_job_that_was_never_durable_brings_no_lease_along() {
         },
         started: Some(crate::bench::at(0).wall),
     };
-    b.join(1, 1, 1, 1, vec![lost.clone()]);
+    b.join(1, 1, 1, 1, vec![lost]);
     b.sent
         .retain(|(_, message)| matches!(message, ToWorker::Cancel { .. }));
     let cancelled = matches!(&b.sent[..], [(1, ToWorker::Cancel { attempts, .. })]
