@@ -100,7 +100,7 @@ fn several_definitions_are_submitted_together_or_not_at_all() {
         items.map(|job| job["name"].clone()).collect::<Vec<_>>()
     };
     for (args, code, says) in [
-        (vec!["submit", &a, &bad], 5, "job 1: "),
+        (vec!["submit", &a, &bad], 5, "bad.toml: there is no module"),
         (vec!["submit", &a, "missing.toml"], 1, "missing.toml"),
         (vec!["submit", &a, &b, "--follow"], 2, "--follow"),
     ] {

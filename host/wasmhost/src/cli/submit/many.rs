@@ -5,7 +5,7 @@ use super::prepare::{self, Definition};
 use super::{random_key, retrying};
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Fault};
-use crate::client::Client;
+use crate::client::{Client, ClientError};
 use crate::output::human::count;
 use crate::output::story;
 use std::path::PathBuf;
@@ -41,7 +41,9 @@ pub(super) async fn run(
             .push(prepare::prepare(cx, client, definition).await?);
     }
     let key = key.map_or_else(random_key, Ok)?;
-    let new = retrying(async || client.submit_all(&batch, &key).await).await?;
+    let new = retrying(async || client.submit_all(&batch, &key).await)
+        .await
+        .map_err(|error| by_file(error, files))?;
     if !wait {
         cx.out.answer(&new, ids, |new| names(new, files))?;
         cx.out
@@ -70,6 +72,22 @@ pub(super) async fn run(
         cx.out.answer(&page, |_| String::new(), |_| String::new())?;
     }
     Ok(exit.unwrap_or(Exit::OK))
+}
+
+/// The primary tells jobs by their numbers, people by their files.
+fn by_file(mut error: ClientError, files: &[PathBuf]) -> ClientError {
+    if let ClientError::Problem(problem) = &mut error {
+        for mistake in &mut problem.errors {
+            let (job, what) = mistake.message.split_once(": ").unwrap_or_default();
+            let number = job
+                .strip_prefix("job ")
+                .and_then(|n| n.parse::<usize>().ok());
+            if let Some(file) = number.and_then(|n| files.get(n)) {
+                mistake.message = format!("{}: {what}", file.display());
+            }
+        }
+    }
+    error
 }
 
 fn ids(new: &NewJobs) -> String {
