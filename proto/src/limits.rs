@@ -357,7 +357,7 @@ pub const BLOB_GRACE_MS: u64 = 3600 * 1000;
 /// From one collection of blobs to the next.
 pub const BLOB_COLLECT_MS: u64 = 3600 * 1000;
 
-// The primary's loop.
+// The primary's driver.
 
 /// Calls and frames that wait for the loop; a frame may hold [`MAX_FRAME`].
 pub const PRIMARY_EVENTS: usize = 256;

@@ -5,6 +5,7 @@ use wasmhost_core::primary::{Event, Refusal, Reply};
 use wasmhost_core::record::Write;
 use wasmhost_proto::WorkerId;
 use wasmhost_proto::api::{JobState, WorkerState};
+use wasmhost_proto::limits::MAX_NEWS;
 use wasmhost_proto::outcome::FailureKind;
 use wasmhost_proto::plan::JobPlan;
 use wasmhost_proto::wire::{ToPrimary, ToWorker};
@@ -104,6 +105,31 @@ fn several_jobs_are_made_together_or_not_at_all() {
     assert_eq!(submit(&[(1, Some("k.0")), (1, Some("new"))]).0, first);
     assert_eq!(b.primary.job_ids().collect::<Vec<_>>(), ids);
     assert_eq!(b.seq, 1, "made in one batch");
+}
+
+#[test]
+fn a_worker_is_told_of_many_new_nodes_bit_by_bit() {
+    let jobs = 3 * MAX_NEWS;
+    let mut b = Bench::new();
+    b.instant = false;
+    b.worker(1, 1);
+    b.want(1, jobs as u32, 1);
+    let plans = vec![(Box::new(plan(1)), None); jobs];
+    b.event(Event::SubmitAll {
+        request: 1,
+        jobs: plans,
+    });
+    let mut told = 0;
+    while told < jobs {
+        let prepare = |(_, m): &&_| matches!(m, ToWorker::Prepare(_));
+        let news = b.sent.iter().filter(prepare).count();
+        // Free slots and others are filled one after the other.
+        assert!((1..=2 * MAX_NEWS).contains(&news), "{news} after {told}");
+        assert_eq!(b.assigned().len(), news);
+        told += news;
+        b.sent.clear();
+        b.event(Event::Timeout);
+    }
 }
 
 /// Submits jobs of `(priority, tasks)`; one worker takes one task after the other.

@@ -56,3 +56,21 @@ async fn a_wait_ends_with_its_time_and_with_the_server() {
     fixture.app.closing.cancel();
     check(LONG, "200", "409 not_ended").await;
 }
+
+#[tokio::test]
+async fn waits_are_bounded_as_watchers_are() {
+    let fixture = Fixture::new().await;
+    let id = fixture.live_job(plan("a", Array::Single)).await;
+    let all = wasmhost_proto::limits::MAX_WATCHERS as u32;
+    let places = fixture.app.watchers.clone();
+    let taken = places.acquire_many_owned(all).await.unwrap();
+    let check = async |query: &str, want: &str| {
+        let answer = fixture.get(&format!("/api/v1/jobs/{id}{query}")).await;
+        assert_eq!(answer.said(), want, "{query}");
+    };
+    check("?wait_ms=1", "503 busy").await;
+    check("/result?wait_ms=1", "503 busy").await;
+    check("", "200").await;
+    drop(taken);
+    check("?wait_ms=1", "200").await;
+}
