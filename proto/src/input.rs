@@ -3,7 +3,7 @@
 //! Templates are filled by the worker, so that an array of ten million indexes
 //! travels as a range.
 
-use crate::ids::Digest;
+use crate::ids::{Digest, NodeIndex};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -35,15 +35,30 @@ pub enum Array {
     },
     /// One item of text or JSON per index.
     Items(Vec<Item>),
+    /// One index for each success of a node named in `after`, in order of index: the
+    /// item is the result. How many there are is known once that node has ended.
+    Results(NodeIndex),
+    /// One index for each element of the JSON list that is the result of a single task
+    /// named in `after`. How many there are is known once that task has ended.
+    Elements(NodeIndex),
 }
 
 impl Array {
-    /// How many indexes there are.
+    /// How many indexes there are; 0 while that is not known.
     pub fn count(&self) -> u32 {
         match self {
             Array::Single => 1,
             Array::Range { count, .. } => *count,
             Array::Items(items) => items.len() as u32,
+            Array::Results(_) | Array::Elements(_) => 0,
+        }
+    }
+
+    /// The node on whose results it depends how many indexes there are.
+    pub fn source(&self) -> Option<NodeIndex> {
+        match self {
+            Array::Results(node) | Array::Elements(node) => Some(*node),
+            Array::Single | Array::Range { .. } | Array::Items(_) => None,
         }
     }
 
@@ -55,6 +70,7 @@ impl Array {
                 (index < *count).then(|| Item::of_range(*start, *step, index))
             }
             Array::Items(items) => items.get(index as usize).cloned(),
+            Array::Results(_) | Array::Elements(_) => None,
         }
     }
 }
@@ -72,6 +88,9 @@ pub enum Item {
         /// Its content.
         blob: BlobRef,
     },
+    /// A small result of another task, as it is. A large one is [`Item::File`], whose
+    /// path is the name of the task with its index, such as `split[3]`.
+    Bytes(#[serde(with = "serde_bytes")] Vec<u8>),
 }
 
 impl Item {
@@ -140,6 +159,7 @@ impl Scope<'_> {
                 Item::Json(text) if text == "null" => Rendered::Bytes(Vec::new()),
                 Item::Json(text) => Rendered::Bytes(text.clone().into_bytes()),
                 Item::File { blob, .. } => Rendered::Blob(blob.clone()),
+                Item::Bytes(bytes) => Rendered::Bytes(bytes.clone()),
             },
             Input::Template(text) => {
                 let mut value: Value = serde_json::from_str(text)
@@ -199,6 +219,17 @@ impl Scope<'_> {
                 RenderError(format!("the item of index {} is not JSON: {e}", self.index))
             }),
             Item::File { path, .. } => Ok(Value::String(path.clone())),
+            // JSON where it is, as for scripts; text else.
+            Item::Bytes(bytes) => match serde_json::from_slice(bytes) {
+                Ok(value) => Ok(value),
+                Err(_) => match std::str::from_utf8(bytes) {
+                    Ok(text) => Ok(Value::String(text.to_owned())),
+                    Err(_) => Err(RenderError(format!(
+                        "the item of index {} is neither JSON nor text",
+                        self.index
+                    ))),
+                },
+            },
         };
         match name.split('.').collect::<Vec<_>>().as_slice() {
             ["index"] => Ok(self.index.into()),

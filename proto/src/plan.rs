@@ -2,10 +2,12 @@
 //! source is a digest, every text is checked, every limit is effective.
 
 use crate::ids::{Digest, NodeIndex};
-use crate::input::{Array, Input};
+use crate::input::{Array, BlobRef, Input};
 use crate::module::ModuleKind;
+use crate::outcome::FailureKind;
 use crate::wire::AttemptLimits;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// A job, ready to run.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -24,6 +26,46 @@ pub struct JobPlan {
     pub on_failure: OnFailure,
     /// Its nodes; at least one. A node comes after all that it waits for.
     pub nodes: Vec<NodePlan>,
+    /// The stored definition that it was made from; none when the text came with the
+    /// submission.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition: Option<DefinitionRef>,
+    /// Tasks on workers at once, over all live jobs of the same stored definition;
+    /// over this job alone when it has none. No bound when none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<u32>,
+    /// The values of its parameters, as JSON text, for people and conditions; they
+    /// are filled into the nodes already.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub params: BTreeMap<String, String>,
+}
+
+/// One version of a stored definition. Versions never change.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct DefinitionRef {
+    /// Its name.
+    pub name: String,
+    /// Its version, from 1.
+    pub version: u32,
+}
+
+impl Default for JobPlan {
+    /// A job without nodes, to be filled.
+    fn default() -> JobPlan {
+        JobPlan {
+            name: String::new(),
+            description: String::new(),
+            priority: 0,
+            queue_ms: None,
+            total_ms: None,
+            on_failure: OnFailure::default(),
+            nodes: Vec::new(),
+            definition: None,
+            concurrency: None,
+            params: BTreeMap::new(),
+        }
+    }
 }
 
 /// What a task that failed for good does to its job.
@@ -60,8 +102,71 @@ pub struct NodePlan {
     pub limits: AttemptLimits,
     /// When to try again.
     pub retry: RetryPolicy,
-    /// Nodes all of whose tasks must have ended before the first task of this one starts.
+    /// Nodes all of whose tasks must have ended before the first task of this one
+    /// starts. Every node that its input, array or condition reads is among them. A node
+    /// all of whose `after` were skipped is skipped, unless it has a condition.
     pub after: Vec<NodeIndex>,
+    /// The script that `module`, an engine, runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub script: Option<Script>,
+    /// What the guest reads through `wasi:config/store`, with placeholders; sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub config: Vec<(String, String)>,
+    /// An expression over `params`, `results` and `tasks`: unless it is true once
+    /// `after` has ended, the node is skipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+    /// Tasks of the node that may fail for good without failing the job.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub tolerate: u32,
+    /// Tasks of the node on workers at once; no bound when none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<u32>,
+    /// Among the nodes of its job, higher goes first.
+    #[serde(default, skip_serializing_if = "is_level")]
+    pub priority: i32,
+}
+
+impl Default for NodePlan {
+    /// A single task without name and module, to be filled.
+    fn default() -> NodePlan {
+        NodePlan {
+            name: String::new(),
+            module: Digest([0; 32]),
+            module_len: 0,
+            kind: ModuleKind::Task,
+            array: Array::Single,
+            input: NodeInput::Given(Input::Item),
+            args: Vec::new(),
+            env: Vec::new(),
+            limits: AttemptLimits::default(),
+            retry: RetryPolicy::default(),
+            after: Vec::new(),
+            script: None,
+            config: Vec::new(),
+            when: None,
+            tolerate: 0,
+            concurrency: None,
+            priority: 0,
+        }
+    }
+}
+
+fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+
+fn is_level(priority: &i32) -> bool {
+    *priority == 0
+}
+
+/// A script: the input of an engine, beside the task's own.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Script {
+    /// Its file's name, for messages and stacks, such as `report.js`.
+    pub name: String,
+    /// Its text, UTF-8.
+    pub source: BlobRef,
 }
 
 /// Where the input of a node comes from.
@@ -72,13 +177,20 @@ pub enum NodeInput {
     Given(Input),
     /// The results of a node named in `after`, gathered by the primary: for a
     /// [`ModuleKind::Task`] a CBOR array of `[index, bytes]` in order of index,
+    /// for a script a JSON array of the results in that order,
     /// for a command the results one after another.
     Gather(NodeIndex),
+    /// The result of a single task named in `after`, as it is; nothing when there is none.
+    Result(NodeIndex),
+    /// The results of several nodes as a JSON object, by the nodes' names. A result is
+    /// JSON if it is well-formed, else text; that of an array is a list of them, in
+    /// order of index; that of a single task that did not succeed is null.
+    Join(Vec<NodeIndex>),
 }
 
 /// When a failed task is tried again. The n-th retry waits
 /// `min(backoff_ms * 2^(n-1), max_backoff_ms)`, of which a random half is taken off.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct RetryPolicy {
     /// Retries after the guest's own retryable failures.
     pub guest: u32,
@@ -89,6 +201,10 @@ pub struct RetryPolicy {
     pub backoff_ms: u64,
     /// The longest delay, milliseconds.
     pub max_backoff_ms: u64,
+    /// Retries after failures of one kind, for kinds that have a count of their own
+    /// instead of that of their class; sorted by kind. Charged to that kind alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kinds: Vec<(FailureKind, u32)>,
 }
 
 impl Default for RetryPolicy {
@@ -99,6 +215,7 @@ impl Default for RetryPolicy {
             infrastructure: 5,
             backoff_ms: 1_000,
             max_backoff_ms: 60_000,
+            kinds: Vec::new(),
         }
     }
 }

@@ -70,6 +70,7 @@ fn job(definition: Definition, nodes: Vec<NodePlan>) -> JobPlan {
         total_ms: definition.job.total_ms,
         on_failure: definition.job.on_failure,
         nodes,
+        ..JobPlan::default()
     }
 }
 
@@ -135,8 +136,9 @@ impl<'a> Planner<'a> {
                 .map(|(k, v)| (k.clone(), v.value.clone()))
                 .collect(),
             limits: node.limits,
-            retry: node.retry,
+            retry: node.retry.clone(),
             after: if reduces { vec![0] } else { Vec::new() },
+            ..NodePlan::default()
         })
     }
 

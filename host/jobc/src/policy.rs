@@ -14,11 +14,7 @@ pub(crate) const RETRY: [&str; 4] = ["max", "lost", "backoff", "max_backoff"];
 
 /// What an attempt may use; defaults where nothing is said.
 pub(crate) fn limits(report: &mut Report<'_>, table: &Fields<'_, '_>) -> AttemptLimits {
-    let defaults = AttemptLimits {
-        memory: DEFAULT_MEMORY,
-        wall_ms: DEFAULT_WALL_MS,
-        output: DEFAULT_OUTPUT,
-    };
+    let defaults = AttemptLimits::default();
     let Some(fields) = table.table(report, "limits") else {
         return defaults;
     };
@@ -74,5 +70,6 @@ pub(crate) fn retry(report: &mut Report<'_>, table: &Fields<'_, '_>) -> RetryPol
         infrastructure,
         backoff_ms,
         max_backoff_ms: longest.unwrap_or(defaults.max_backoff_ms.max(backoff_ms)),
+        ..defaults
     }
 }

@@ -37,8 +37,8 @@ fn defaults_are_as_said() {
         assert_eq!(said.job, default.job, "{row}");
         assert_eq!(said.task.name, default.task.name, "{row}");
         assert_eq!(
-            (said.task.limits, said.task.retry),
-            (default.task.limits, default.task.retry),
+            (said.task.limits, &said.task.retry),
+            (default.task.limits, &default.task.retry),
             "{row}"
         );
         assert_eq!((said.task.args.len(), said.task.env.len()), (0, 0), "{row}");

@@ -1,10 +1,7 @@
 //! Plans of the jobs that the paths run.
 
-use wasmhost_proto::input::{Array, Input};
-use wasmhost_proto::limits::{DEFAULT_MEMORY, DEFAULT_OUTPUT, DEFAULT_WALL_MS};
-use wasmhost_proto::module::ModuleKind;
-use wasmhost_proto::plan::{JobPlan, NodeInput, NodePlan, OnFailure, RetryPolicy};
-use wasmhost_proto::wire::AttemptLimits;
+use wasmhost_proto::input::Array;
+use wasmhost_proto::plan::{JobPlan, NodePlan};
 use wasmhost_proto::{Digest, NodeIndex};
 
 /// The module that all tasks run.
@@ -45,12 +42,8 @@ pub fn graph(nodes: u16, tasks: u32) -> JobPlan {
 fn job(nodes: Vec<NodePlan>) -> JobPlan {
     JobPlan {
         name: "paths".into(),
-        description: String::new(),
-        priority: 0,
-        queue_ms: None,
-        total_ms: None,
-        on_failure: OnFailure::Stop,
         nodes,
+        ..JobPlan::default()
     }
 }
 
@@ -67,18 +60,9 @@ fn node(name: String, count: u32, after: Vec<NodeIndex>) -> NodePlan {
         name,
         module: MODULE,
         module_len: 100_000,
-        kind: ModuleKind::Task,
         array,
-        input: NodeInput::Given(Input::Item),
-        args: vec![],
-        env: vec![],
-        limits: AttemptLimits {
-            memory: DEFAULT_MEMORY,
-            wall_ms: DEFAULT_WALL_MS,
-            output: DEFAULT_OUTPUT,
-        },
-        retry: RetryPolicy::default(),
         after,
+        ..NodePlan::default()
     }
 }
 

@@ -14,9 +14,8 @@ use std::time::{Duration, Instant};
 use wasmhost_core::record::{JobRecord, OutcomeRecord, StoredResult, Write};
 use wasmhost_proto::api::{Counts, JobState};
 use wasmhost_proto::input::{Array, Input};
-use wasmhost_proto::module::ModuleKind;
 use wasmhost_proto::outcome::Usage;
-use wasmhost_proto::plan::{JobPlan, NodeInput, NodePlan, OnFailure, RetryPolicy};
+use wasmhost_proto::plan::{JobPlan, NodeInput, NodePlan};
 use wasmhost_proto::wire::AttemptLimits;
 use wasmhost_proto::{Digest, JobId, Lease, TaskId, Timestamp, WorkerId};
 use wasmhost_store::{RedbStore, Store};
@@ -80,16 +79,10 @@ fn outcome(index: u32) -> OutcomeRecord {
 fn plan(count: u32) -> JobPlan {
     JobPlan {
         name: "noop".into(),
-        description: String::new(),
-        priority: 0,
-        queue_ms: None,
-        total_ms: None,
-        on_failure: OnFailure::Stop,
         nodes: vec![NodePlan {
             name: "noop".into(),
             module: Digest([1; 32]),
             module_len: 40_000,
-            kind: ModuleKind::Task,
             array: match count {
                 1 => Array::Single,
                 count => Array::Range {
@@ -99,16 +92,14 @@ fn plan(count: u32) -> JobPlan {
                 },
             },
             input: NodeInput::Given(Input::Bytes(b"null".to_vec())),
-            args: vec![],
-            env: vec![],
             limits: AttemptLimits {
                 memory: 1 << 28,
                 wall_ms: 60_000,
                 output: 1 << 24,
             },
-            retry: RetryPolicy::default(),
-            after: vec![],
+            ..NodePlan::default()
         }],
+        ..JobPlan::default()
     }
 }
 

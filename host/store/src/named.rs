@@ -25,9 +25,13 @@ pub fn in_plan(plan: &JobPlan) -> impl Iterator<Item = Digest> + '_ {
         };
         let files = items.iter().filter_map(|item| match item {
             Item::File { blob, .. } => Some(blob.digest),
-            Item::Json(_) => None,
+            Item::Json(_) | Item::Bytes(_) => None,
         });
-        std::iter::once(node.module).chain(input).chain(files)
+        let script = node.script.as_ref().map(|script| script.source.digest);
+        std::iter::once(node.module)
+            .chain(script)
+            .chain(input)
+            .chain(files)
     })
 }
 

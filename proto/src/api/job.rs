@@ -16,8 +16,19 @@ use std::collections::BTreeMap;
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SubmitRequest {
-    /// The definition as TOML text.
+    /// The definition as TOML text; empty when `stored` names one.
+    #[serde(default)]
     pub definition: String,
+    /// A stored definition instead: `name` for its latest version, or `name@version`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored: Option<String>,
+    /// Values of the definition's parameters.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, Object>))]
+    pub params: BTreeMap<String, serde_json::Value>,
+    /// Accepts the job even when no worker could run it now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub wait_for_capacity: bool,
     /// The modules of sources that only the client can see, by `crate:DIR` or
     /// `path:FILE` as in the definition: digests of pushed modules.
     #[serde(default)]

@@ -2,7 +2,9 @@
 
 use crate::ids::{Digest, JobId, Lease, NodeIndex, TaskId, WorkerId};
 use crate::input::{Input, Item};
+use crate::limits::{DEFAULT_MEMORY, DEFAULT_OUTPUT, DEFAULT_WALL_MS};
 use crate::module::ModuleKind;
+use crate::plan::Script;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
@@ -80,6 +82,12 @@ pub struct NodeSpec {
     pub env: Vec<(String, String)>,
     /// What an attempt may use.
     pub limits: AttemptLimits,
+    /// The script that the module, an engine, runs; fetched by digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub script: Option<Script>,
+    /// What the guest reads through `wasi:config/store`, with placeholders.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub config: Vec<(String, String)>,
 }
 
 /// What one attempt may use.
@@ -92,6 +100,17 @@ pub struct AttemptLimits {
     pub wall_ms: u64,
     /// Bytes of result or standard output.
     pub output: u64,
+}
+
+impl Default for AttemptLimits {
+    /// What a definition that says nothing gets.
+    fn default() -> AttemptLimits {
+        AttemptLimits {
+            memory: DEFAULT_MEMORY,
+            wall_ms: DEFAULT_WALL_MS,
+            output: DEFAULT_OUTPUT,
+        }
+    }
 }
 
 /// Consecutive indexes of one node under one lease number.

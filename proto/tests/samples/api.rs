@@ -12,6 +12,7 @@ pub(crate) fn submit_request() -> SubmitRequest {
         files: BTreeMap::from([("a.md".into(), blob())]),
         lists: BTreeMap::from([("files:[\"*.md\"]".into(), vec!["a.md".into()])]),
         idempotency_key: Some("once".into()),
+        ..SubmitRequest::default()
     }
 }
 

@@ -28,6 +28,8 @@ pub(crate) fn to_worker() -> Vec<Sample<ToWorker>> {
             args: vec!["-v".into(), "${item}".into()],
             env: vec![("K".into(), "${index}".into())],
             limits: limits(),
+            script: None,
+            config: vec![],
         }))
     };
     let file = Item::File {

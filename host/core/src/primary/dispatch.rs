@@ -192,6 +192,7 @@ fn fitting(array: &Array, run: std::ops::Range<u32>, most: u32) -> (u32, usize) 
         let size = match items.get(index as usize) {
             Some(Item::Json(text)) => text.len() + 16,
             Some(Item::File { path, .. }) => path.len() + 80,
+            Some(Item::Bytes(bytes)) => bytes.len() + 16,
             None => 0,
         };
         if count > 0 && bytes + size > ASSIGN_BYTES {
@@ -214,6 +215,8 @@ fn run_items(array: &Array, indexes: &std::ops::Range<u32>) -> RunItems {
             let some = items.get(indexes.start as usize..indexes.end as usize);
             RunItems::Items(some.unwrap_or_default().iter().cloned().collect())
         }
+        // Nothing of it waits before its items are known.
+        Array::Results(_) | Array::Elements(_) => RunItems::Items(Default::default()),
     }
 }
 
@@ -226,7 +229,7 @@ fn node_spec(
     let of = &plan.nodes[usize::from(node)];
     let input = match &of.input {
         NodeInput::Given(input) => input.clone(),
-        NodeInput::Gather(_) => {
+        NodeInput::Gather(_) | NodeInput::Result(_) | NodeInput::Join(_) => {
             let blob = gathered
                 .iter()
                 .find(|(n, _)| *n == node)
@@ -247,5 +250,7 @@ fn node_spec(
         args: of.args.clone(),
         env: of.env.clone(),
         limits: of.limits,
+        script: of.script.clone(),
+        config: of.config.clone(),
     }
 }

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use wasmhost_core::clock::{Mono, Now};
 use wasmhost_core::primary::{Effect, Event, Primary, PrimaryConfig, Refusal, Reply, SessionId};
 use wasmhost_core::record::{Recovered, RecoveredJob, Write};
-use wasmhost_proto::input::{Array, Input};
-use wasmhost_proto::module::ModuleKind;
+use wasmhost_proto::input::Array;
 use wasmhost_proto::outcome::{Failure, FailureKind, Usage};
-use wasmhost_proto::plan::{JobPlan, NodeInput, NodePlan, OnFailure, RetryPolicy};
+use wasmhost_proto::plan::{JobPlan, NodeInput, NodePlan, RetryPolicy};
 use wasmhost_proto::wire::{
     AssignRun, AttemptLimits, AttemptOutcome, End, Held, Register, ResultData, Started, ToPrimary,
     ToWorker, WorkRequest,
@@ -271,15 +270,11 @@ pub(crate) fn node(count: u32) -> NodePlan {
         name: "map".into(),
         module: Digest([1; 32]),
         module_len: 10,
-        kind: ModuleKind::Task,
         array: Array::Range {
             start: 0,
             step: 1,
             count,
         },
-        input: NodeInput::Given(Input::Item),
-        args: vec![],
-        env: vec![],
         limits: AttemptLimits {
             memory: 1,
             wall_ms: 500,
@@ -290,20 +285,17 @@ pub(crate) fn node(count: u32) -> NodePlan {
             infrastructure: 2,
             backoff_ms: 100,
             max_backoff_ms: 400,
+            ..RetryPolicy::default()
         },
-        after: vec![],
+        ..NodePlan::default()
     }
 }
 
 pub(crate) fn plan(count: u32) -> JobPlan {
     JobPlan {
         name: "job".into(),
-        description: String::new(),
-        priority: 0,
-        queue_ms: None,
-        total_ms: None,
-        on_failure: OnFailure::Stop,
         nodes: vec![node(count)],
+        ..JobPlan::default()
     }
 }
 

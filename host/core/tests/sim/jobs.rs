@@ -3,7 +3,6 @@
 use crate::rng::Rng;
 use wasmhost_proto::Digest;
 use wasmhost_proto::input::{Array, Input, Item};
-use wasmhost_proto::module::ModuleKind;
 use wasmhost_proto::outcome::FailureKind;
 use wasmhost_proto::plan::{JobPlan, NodeInput, NodePlan, OnFailure, RetryPolicy};
 use wasmhost_proto::wire::AttemptLimits;
@@ -38,12 +37,12 @@ pub(crate) fn plan(rng: &mut Rng) -> JobPlan {
     }
     JobPlan {
         name: "simulated".into(),
-        description: String::new(),
         priority: rng.range(0, 3) as i32,
         queue_ms: rng.percent(5).then(|| rng.range(50, 20_000)),
         total_ms: rng.percent(5).then(|| rng.range(50, 20_000)),
         on_failure: rng.pick(&[OnFailure::Stop, OnFailure::Continue]),
         nodes,
+        ..JobPlan::default()
     }
 }
 
@@ -56,11 +55,9 @@ fn node(rng: &mut Rng, name: &str, array: Array, input: NodeInput, after: Vec<u1
         name: name.into(),
         module,
         module_len: 1000,
-        kind: ModuleKind::Task,
         array,
         input,
         args: vec!["${index}".into()],
-        env: vec![],
         limits: AttemptLimits {
             memory: 1 << 20,
             wall_ms: 4_000,
@@ -71,8 +68,10 @@ fn node(rng: &mut Rng, name: &str, array: Array, input: NodeInput, after: Vec<u1
             infrastructure: rng.range(0, 8) as u32,
             backoff_ms: rng.range(0, 300),
             max_backoff_ms: 1_000,
+            ..RetryPolicy::default()
         },
         after,
+        ..NodePlan::default()
     }
 }
 

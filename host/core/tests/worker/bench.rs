@@ -52,6 +52,8 @@ pub(crate) fn spec(arg: &str) -> NodeSpec {
             wall_ms: 1,
             output: 1,
         },
+        script: None,
+        config: vec![],
     }
 }
 

@@ -11,7 +11,7 @@ use wasmhost_proto::api::{Counts, JobState, TokenKind};
 use wasmhost_proto::input::{Array, BlobRef, Input, Item};
 use wasmhost_proto::module::{Manifest, ModuleKind};
 use wasmhost_proto::outcome::{Failure, FailureKind, Usage};
-use wasmhost_proto::plan::{JobPlan, NodeInput, NodePlan, OnFailure, RetryPolicy};
+use wasmhost_proto::plan::{JobPlan, NodeInput, NodePlan, OnFailure};
 use wasmhost_proto::status::{Event, NamedValue, Progress, Status, Value};
 use wasmhost_proto::wire::AttemptLimits;
 use wasmhost_proto::{Digest, JobId, Lease, TaskId, Timestamp, TokenId, WorkerId};
@@ -52,8 +52,7 @@ pub fn plan() -> JobPlan {
             wall_ms: 60_000,
             output: 1 << 24,
         },
-        retry: RetryPolicy::default(),
-        after: vec![],
+        ..NodePlan::default()
     };
     let shared = NodePlan {
         input: NodeInput::Given(Input::Blob(blob(3))),
@@ -90,6 +89,7 @@ pub fn plan() -> JobPlan {
         total_ms: None,
         on_failure: OnFailure::Continue,
         nodes: vec![node, shared, inline, ranged, reduce],
+        ..JobPlan::default()
     }
 }
 

@@ -131,13 +131,14 @@ fn fault(
 /// The uploaded files that a node names.
 fn blobs_of(node: &NodePlan) -> Vec<&BlobRef> {
     let mut named = Vec::new();
+    named.extend(node.script.as_ref().map(|script| &script.source));
     if let NodeInput::Given(Input::Blob(blob)) = &node.input {
         named.push(blob);
     }
     if let Array::Items(items) = &node.array {
         named.extend(items.iter().filter_map(|item| match item {
             Item::File { blob, .. } => Some(blob),
-            Item::Json(_) => None,
+            Item::Json(_) | Item::Bytes(_) => None,
         }));
     }
     named

@@ -128,6 +128,8 @@ fn spec(module: Digest, wall_ms: u64) -> NodeSpec {
             wall_ms,
             output: 1 << 20,
         },
+        script: None,
+        config: Vec::new(),
     }
 }
 

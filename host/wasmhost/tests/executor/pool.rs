@@ -70,6 +70,8 @@ impl Running {
                     wall_ms,
                     output: 64 << 20,
                 },
+                script: None,
+                config: Vec::new(),
             }),
             args: Vec::new(),
             env: Vec::new(),

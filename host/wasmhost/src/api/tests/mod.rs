@@ -262,27 +262,18 @@ fn plan(name: &str, array: Array) -> JobPlan {
         name: "task".into(),
         module: Digest([7; 32]),
         module_len: 8,
-        kind: ModuleKind::Task,
         array,
-        input: NodeInput::Given(Input::Item),
-        args: Vec::new(),
-        env: Vec::new(),
         limits: AttemptLimits {
             memory: 1 << 20,
             wall_ms: 1_000,
             output: 1 << 20,
         },
-        retry: RetryPolicy::default(),
-        after: Vec::new(),
+        ..NodePlan::default()
     };
     JobPlan {
         name: name.into(),
-        description: String::new(),
-        priority: 0,
-        queue_ms: None,
-        total_ms: None,
-        on_failure: OnFailure::Stop,
         nodes: vec![node],
+        ..JobPlan::default()
     }
 }
 

@@ -80,14 +80,14 @@ fn options(dir: &Path) -> PrimaryOptions {
 
 fn node(name: &str, count: u32, input: NodeInput) -> NodePlan {
     let after = match input {
-        NodeInput::Gather(node) => vec![node],
+        NodeInput::Gather(node) | NodeInput::Result(node) => vec![node],
+        NodeInput::Join(ref nodes) => nodes.clone(),
         NodeInput::Given(_) => vec![],
     };
     NodePlan {
         name: name.into(),
         module: Digest([1; 32]),
         module_len: 8,
-        kind: ModuleKind::Task,
         array: match count {
             1 => Array::Single,
             count => Array::Range {
@@ -97,8 +97,6 @@ fn node(name: &str, count: u32, input: NodeInput) -> NodePlan {
             },
         },
         input,
-        args: vec![],
-        env: vec![],
         limits: AttemptLimits {
             memory: 1 << 20,
             wall_ms: 60_000,
@@ -109,18 +107,15 @@ fn node(name: &str, count: u32, input: NodeInput) -> NodePlan {
             ..RetryPolicy::default()
         },
         after,
+        ..NodePlan::default()
     }
 }
 
 fn plan(nodes: Vec<NodePlan>) -> JobPlan {
     JobPlan {
         name: "job".into(),
-        description: String::new(),
-        priority: 0,
-        queue_ms: None,
-        total_ms: None,
-        on_failure: OnFailure::Stop,
         nodes,
+        ..JobPlan::default()
     }
 }
 
