@@ -129,7 +129,7 @@ POST /api/v1/jobs                     |                                 | {}    
 POST /api/v1/jobs                     | text/plain                      | {}                                | 415 unsupported_media_type
 POST /api/v1/jobs                     | application/json                |                                   | 400 bad_json
 POST /api/v1/jobs                     | application/json                | {                                 | 400 bad_json
-POST /api/v1/jobs                     | application/json                | []                                | 400 bad_body
+POST /api/v1/jobs                     | application/json                | []                                | 422 definition_rejected
 POST /api/v1/jobs                     | application/json                | {"definition":"","more":1}        | 400 bad_body
 POST /api/v1/jobs                     | application/json                | {"definition":7}                  | 400 bad_body
 POST /api/v1/jobs                     | application/json; charset=utf-8 | {"definition":""}                 | 422 definition_rejected

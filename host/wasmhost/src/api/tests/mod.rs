@@ -26,10 +26,9 @@ use wasmhost_core::record::{
     JobFailureRecord, JobRecord, OutcomeRecord, Published, StoredResult, Write,
 };
 use wasmhost_proto::api::{Counts, JobState};
-use wasmhost_proto::input::{Array, Input};
-use wasmhost_proto::module::ModuleKind;
+use wasmhost_proto::input::Array;
 use wasmhost_proto::outcome::{Failure, Usage};
-use wasmhost_proto::plan::{JobPlan, NodeInput, NodePlan, OnFailure, RetryPolicy};
+use wasmhost_proto::plan::{JobPlan, NodePlan};
 use wasmhost_proto::status::Status;
 use wasmhost_proto::wire::AttemptLimits;
 use wasmhost_proto::{Digest, JobId, Lease, TaskId, Timestamp};

@@ -172,7 +172,7 @@ pub(crate) async fn prepare(
         modules,
         files,
         lists,
-        idempotency_key: None,
+        ..SubmitRequest::default()
     })
 }
 
