@@ -170,6 +170,14 @@ pub const MAX_MODULES: usize = 10_000;
 /// Tokens in one store: far above what people make, below what a list can show.
 pub const MAX_TOKENS: usize = 10_000;
 
+/// Stored definitions in one store: a page of all their names is a list that people read.
+pub const MAX_DEFINITIONS: usize = 1_000;
+/// Versions kept of one stored definition: at one a day the last three years; the
+/// oldest goes when one more comes.
+pub const MAX_DEFINITION_VERSIONS: usize = 1_000;
+/// What is said of a version of a stored definition: a sentence or two.
+pub const MAX_NOTE: usize = 1 << 10;
+
 // The HTTP API.
 
 /// Jobs in one request.

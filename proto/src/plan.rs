@@ -8,6 +8,7 @@ use crate::outcome::FailureKind;
 use crate::wire::AttemptLimits;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// A job, ready to run.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -48,6 +49,22 @@ pub struct DefinitionRef {
     pub name: String,
     /// Its version, from 1.
     pub version: u32,
+}
+
+impl JobPlan {
+    /// The values of its parameters; null for a text that is not JSON.
+    pub fn param_values(&self) -> BTreeMap<String, serde_json::Value> {
+        let params = self.params.iter();
+        params
+            .map(|(name, text)| (name.clone(), serde_json::from_str(text).unwrap_or_default()))
+            .collect()
+    }
+}
+
+impl fmt::Display for DefinitionRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.name, self.version)
+    }
 }
 
 impl Default for JobPlan {

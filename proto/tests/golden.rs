@@ -138,6 +138,9 @@ fn executor() {
 fn api() {
     use samples::api::*;
     text("api.submit_request", &submit_request());
+    text("api.submit_stored", &submit_stored());
+    text("api.apply_request", &apply_request());
+    text("api.definition_view", &definition_view());
     text("api.check_view", &check_view());
     text("api.job_view", &job_view());
     text("api.job_status", &job_status());

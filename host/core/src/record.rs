@@ -4,6 +4,10 @@
 //! from wire and view types on purpose: those change with versions, these with
 //! migrations.
 
+mod definition;
+
+pub use definition::*;
+
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use wasmhost_proto::api::{Counts, JobState, TokenKind};
@@ -38,6 +42,16 @@ pub enum Write {
     Token(TokenRecord),
     /// Takes a token away.
     RemoveToken(TokenId),
+    /// A version of a stored definition.
+    Definition(Box<DefinitionRecord>),
+    /// Takes versions of a stored definition away: those below a number, or all.
+    /// Their numbers stay used.
+    RemoveDefinition {
+        /// Its name.
+        name: String,
+        /// The first version that stays; none when none does.
+        before: Option<u32>,
+    },
     /// The term of the primary that now owns the store.
     Term(u64),
 }

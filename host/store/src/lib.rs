@@ -19,8 +19,8 @@ pub use redb::{OpenError, RedbStore};
 
 use std::collections::HashSet;
 use wasmhost_core::record::{
-    AttemptRecord, JobRecord, ModuleRecord, OutcomeRecord, RecoveredJob, TokenRecord, WorkerRecord,
-    Write,
+    AttemptRecord, DefinitionHead, DefinitionRecord, JobRecord, ModuleRecord, OutcomeRecord,
+    RecoveredJob, TokenRecord, WorkerRecord, Write,
 };
 use wasmhost_proto::plan::JobPlan;
 use wasmhost_proto::{Digest, JobId, NodeIndex, TaskId, TokenId};
@@ -108,8 +108,29 @@ pub trait Store: Send + Sync + 'static {
     /// One token.
     fn token(&self, token: TokenId) -> Result<Option<TokenRecord>, StoreError>;
 
+    /// The latest version of every stored definition, by name.
+    fn definitions(&self) -> Result<Vec<DefinitionHead>, StoreError>;
+
+    /// The versions of a stored definition, oldest first.
+    fn definition_versions(&self, name: &str) -> Result<Vec<DefinitionHead>, StoreError>;
+
+    /// One version of a stored definition; the latest when none is given.
+    fn definition(
+        &self,
+        name: &str,
+        version: Option<u32>,
+    ) -> Result<Option<DefinitionRecord>, StoreError>;
+
+    /// The highest version that a stored definition of this name ever had, also when
+    /// it was taken away; 0 when there never was one.
+    fn last_version(&self, name: &str) -> Result<u32, StoreError>;
+
+    /// A version of a stored definition that names this module.
+    fn definition_with(&self, module: Digest) -> Result<Option<DefinitionHead>, StoreError>;
+
     /// Every blob that some record names: modules, inputs and items of jobs,
-    /// results, gathered inputs. What is not in it may be collected.
+    /// results, gathered inputs, modules and files of stored definitions. What is not
+    /// in it may be collected.
     fn named_blobs(&self) -> Result<HashSet<Digest>, StoreError>;
 }
 

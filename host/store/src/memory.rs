@@ -1,13 +1,16 @@
 //! The store in memory: for tests and simulation. It forgets everything when it
 //! is dropped, and otherwise keeps the whole contract of [`Store`].
 
+mod definitions;
+
+use self::definitions::Definitions;
 use crate::recover::{Charge, assemble, end_of};
 use crate::{Store, StoreError, named};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use wasmhost_core::record::{
-    AttemptRecord, JobRecord, ModuleRecord, OutcomeRecord, RecoveredJob, TokenRecord, WorkerRecord,
-    Write,
+    AttemptRecord, DefinitionHead, DefinitionRecord, JobRecord, ModuleRecord, OutcomeRecord,
+    RecoveredJob, TokenRecord, WorkerRecord, Write,
 };
 use wasmhost_proto::plan::JobPlan;
 use wasmhost_proto::{Digest, JobId, NodeIndex, TaskId, TokenId, WorkerId};
@@ -29,6 +32,7 @@ struct Tables {
     workers: BTreeMap<WorkerId, WorkerRecord>,
     modules: BTreeMap<Digest, ModuleRecord>,
     tokens: BTreeMap<TokenId, TokenRecord>,
+    definitions: Definitions,
 }
 
 impl MemoryStore {
@@ -80,6 +84,8 @@ impl Tables {
             Write::RemoveToken(token) => {
                 self.tokens.remove(token);
             }
+            Write::Definition(record) => self.definitions.put(record),
+            Write::RemoveDefinition { name, before } => self.definitions.remove(name, *before),
             Write::Term(term) => self.term = *term,
         }
     }
@@ -246,6 +252,30 @@ impl Store for MemoryStore {
         Ok(self.tables().tokens.get(&token).cloned())
     }
 
+    fn definitions(&self) -> Result<Vec<DefinitionHead>, StoreError> {
+        Ok(self.tables().definitions.latest())
+    }
+
+    fn definition_versions(&self, name: &str) -> Result<Vec<DefinitionHead>, StoreError> {
+        Ok(self.tables().definitions.versions(name))
+    }
+
+    fn definition(
+        &self,
+        name: &str,
+        version: Option<u32>,
+    ) -> Result<Option<DefinitionRecord>, StoreError> {
+        Ok(self.tables().definitions.get(name, version))
+    }
+
+    fn last_version(&self, name: &str) -> Result<u32, StoreError> {
+        Ok(self.tables().definitions.last(name))
+    }
+
+    fn definition_with(&self, module: Digest) -> Result<Option<DefinitionHead>, StoreError> {
+        Ok(self.tables().definitions.with(module))
+    }
+
     fn named_blobs(&self) -> Result<HashSet<Digest>, StoreError> {
         let tables = self.tables();
         let mut named = HashSet::new();
@@ -253,6 +283,7 @@ impl Store for MemoryStore {
         named.extend(tables.plans.values().flat_map(named::in_plan));
         named.extend(tables.jobs.values().flat_map(named::in_job));
         named.extend(tables.outcomes.values().filter_map(named::in_outcome));
+        named.extend(tables.definitions.named());
         Ok(named)
     }
 }

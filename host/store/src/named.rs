@@ -1,7 +1,9 @@
 //! Which blobs a record names. A kind of record that begins to name blobs has
 //! to be added here, or its blobs are collected as garbage.
 
-use wasmhost_core::record::{JobRecord, ModuleRecord, OutcomeRecord, StoredResult};
+use wasmhost_core::record::{
+    DefinitionBody, DefinitionHead, JobRecord, ModuleRecord, OutcomeRecord, StoredResult,
+};
 use wasmhost_proto::Digest;
 use wasmhost_proto::input::{Array, Input, Item};
 use wasmhost_proto::plan::{JobPlan, NodeInput};
@@ -33,6 +35,16 @@ pub fn in_plan(plan: &JobPlan) -> impl Iterator<Item = Digest> + '_ {
             .chain(input)
             .chain(files)
     })
+}
+
+/// The modules of a version of a stored definition.
+pub(crate) fn in_head(head: &DefinitionHead) -> impl Iterator<Item = Digest> + '_ {
+    head.modules.values().copied()
+}
+
+/// The uploaded files of a version of a stored definition.
+pub(crate) fn in_body(body: &DefinitionBody) -> impl Iterator<Item = Digest> + '_ {
+    body.files.values().map(|blob| blob.digest)
 }
 
 /// The blobs of a job's changing half: gathered inputs.

@@ -5,7 +5,8 @@
 mod samples;
 
 use samples::{
-    attempt, blob, job, module, outcome, plain, plan, put_job, put_outcome, task, token, worker,
+    attempt, blob, definition, job, module, outcome, plain, plan, put_job, put_outcome, task,
+    token, worker,
 };
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -82,6 +83,11 @@ fn an_empty_store() {
         assert_eq!(store.attempts(task(1, 0, 0)).unwrap(), vec![]);
         assert_eq!(store.recover().unwrap(), vec![]);
         assert_eq!(store.recover_job(JobId(1)).unwrap(), None);
+        assert_eq!(store.definitions().unwrap(), vec![]);
+        assert_eq!(store.definition_versions("").unwrap(), vec![]);
+        assert_eq!(store.definition("a", None).unwrap(), None);
+        assert_eq!(store.last_version("a").unwrap(), 0);
+        assert_eq!(store.definition_with(Digest([9; 32])).unwrap(), None);
         assert_eq!(store.named_blobs().unwrap(), HashSet::new());
     });
 }
@@ -330,6 +336,77 @@ fn a_job_that_ended_lives_again_when_it_is_retried() {
     });
     check(&batches, |store| {
         assert_eq!(store.recover().unwrap().len(), 1)
+    });
+}
+
+fn put_definition(name: &str, version: u32) -> Write {
+    Write::Definition(Box::new(definition(name, version)))
+}
+
+fn remove_definition(name: &str, before: Option<u32>) -> Write {
+    let name = name.into();
+    Write::RemoveDefinition { name, before }
+}
+
+#[test]
+fn definitions_have_versions() {
+    let some = [("b", 1), ("a", 1), ("b", 2), ("a.b", 7), ("b", 10), ("", 1)];
+    let batch = some.map(|(name, version)| put_definition(name, version));
+    check(&[batch.into()], |store| {
+        let head = |name, version| definition(name, version).head;
+        let latest = [head("", 1), head("a", 1), head("a.b", 7), head("b", 10)];
+        assert_eq!(store.definitions().unwrap(), latest);
+        let versions = store.definition_versions("b").unwrap();
+        assert_eq!(versions, [head("b", 1), head("b", 2), head("b", 10)]);
+        for (name, version, want) in [
+            ("b", None, Some(10)),
+            ("b", Some(2), Some(2)),
+            ("b", Some(3), None),
+            ("b", Some(u32::MAX), None),
+            ("a", None, Some(1)),
+            ("c", None, None),
+        ] {
+            let got = store.definition(name, version).unwrap();
+            assert_eq!(got, want.map(|version| definition(name, version)));
+        }
+        assert_eq!(store.last_version("b").unwrap(), 10);
+    });
+}
+
+#[test]
+fn versions_that_were_taken_away_leave_their_numbers() {
+    let put = [("a", 1), ("a", 2), ("a", 3), ("a.b", 1), ("b", 1), ("b", 2)];
+    let put = put.map(|(name, version)| put_definition(name, version));
+    let taken = [
+        remove_definition("a", Some(3)),
+        remove_definition("b", None),
+        remove_definition("c", None),
+    ];
+    check(&[put.into(), taken.into()], |store| {
+        let left = store.definitions().unwrap();
+        let left = left.iter().map(|head| (head.name.as_str(), head.version));
+        assert_eq!(left.collect::<Vec<_>>(), [("a", 3), ("a.b", 1)]);
+        assert_eq!(store.definition_versions("a").unwrap().len(), 1);
+        assert_eq!(store.definition("a", Some(2)).unwrap(), None);
+        assert_eq!(store.definition("b", None).unwrap(), None);
+        assert_eq!(store.last_version("b").unwrap(), 2);
+        assert_eq!(store.last_version("c").unwrap(), 0);
+    });
+}
+
+#[test]
+fn versions_keep_their_modules_and_files() {
+    let batches = [
+        vec![put_definition("a", 1), put_definition("a", 2)],
+        vec![put_definition("b", 3), remove_definition("a", Some(2))],
+    ];
+    check(&batches, |store| {
+        let want: HashSet<_> = [21, 22, 23, 32, 33].map(|byte| Digest([byte; 32])).into();
+        assert_eq!(store.named_blobs().unwrap(), want);
+        let with = |byte| store.definition_with(Digest([byte; 32])).unwrap();
+        assert_eq!(with(22), Some(definition("a", 2).head));
+        assert_eq!(with(23), Some(definition("b", 3).head));
+        assert_eq!(with(32), None);
     });
 }
 

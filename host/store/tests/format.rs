@@ -5,7 +5,9 @@
 mod samples;
 
 use redb::{Database, Key, ReadableDatabase, ReadableTable, TableDefinition, Value};
-use samples::{attempt, blob, module, outcome, plain, put_job, put_outcome, task, token, worker};
+use samples::{
+    attempt, blob, definition, module, outcome, plain, put_job, put_outcome, task, token, worker,
+};
 use sha2::{Digest as _, Sha256};
 use wasmhost_core::record::{StoredResult, Write};
 use wasmhost_proto::Digest;
@@ -57,13 +59,14 @@ fn the_format_on_disk_stays_as_it_is() {
             Write::Worker(worker(2, true)),
             Write::Module(Box::new(module(9))),
             Write::Token(token(1)),
+            Write::Definition(Box::new(definition("a", 2))),
         ],
     ]
     .concat();
     RedbStore::open(&path).unwrap().commit(&batch).unwrap();
 
     let database = Database::open(&path).unwrap();
-    check::<&str, u64>(&database, "meta", "f890e6ae742cddf0");
+    check::<&str, u64>(&database, "meta", "1a83fc0e565aeb12");
     check::<u64, &[u8]>(&database, "jobs", "fab3824a9ca81333");
     check::<u64, &[u8]>(&database, "plans", "a0c1d2cb479f5e9f");
     check::<u64, ()>(&database, "live", "7c9fa136d4413fa6");
@@ -73,4 +76,7 @@ fn the_format_on_disk_stays_as_it_is() {
     check::<u64, &[u8]>(&database, "workers", "da40461728f7c9d1");
     check::<[u8; 32], &[u8]>(&database, "modules", "d14172e3face3cf2");
     check::<u64, &[u8]>(&database, "tokens", "de0ab7552450192b");
+    check::<(&str, u32), &[u8]>(&database, "definitions", "4634108849ee754e");
+    check::<(&str, u32), &[u8]>(&database, "definition_bodies", "6e927d9838c5840a");
+    check::<&str, u32>(&database, "definition_versions", "cebf644eaf040e0d");
 }

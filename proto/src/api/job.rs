@@ -3,6 +3,7 @@
 use crate::ids::{Digest, JobId, WorkerId};
 use crate::input::BlobRef;
 use crate::outcome::Failure;
+use crate::plan::DefinitionRef;
 use crate::status::Status;
 use crate::time::Timestamp;
 use crate::wire::AttemptLimits;
@@ -172,6 +173,13 @@ pub struct JobView {
     pub counts: Counts,
     /// Its nodes, in the definition's order.
     pub nodes: Vec<NodeView>,
+    /// The stored definition that it was made from, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition: Option<DefinitionRef>,
+    /// The values of its parameters.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, Object>))]
+    pub params: BTreeMap<String, serde_json::Value>,
     /// Why it failed: the first task that failed for good.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<JobFailure>,

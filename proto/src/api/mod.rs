@@ -2,10 +2,12 @@
 //! line, the browser and everybody else alike. Paths are in [`paths`].
 
 mod cluster;
+mod definition;
 mod job;
 pub mod paths;
 
 pub use cluster::*;
+pub use definition::*;
 pub use job::*;
 
 use serde::{Deserialize, Serialize};

@@ -17,6 +17,11 @@
 //! | `GET /api/v1/jobs/{job}/result` | → bytes of the last node's single task |
 //! | `POST /api/v1/jobs/{job}/cancel` | [`super::CancelRequest`] → [`super::JobView`] |
 //! | `POST /api/v1/jobs/{job}/retry` | → [`super::JobView`]: failed and cancelled tasks run again |
+//! | `GET /api/v1/definitions` | → [`super::Page`] of [`super::DefinitionView`], by name |
+//! | `POST /api/v1/definitions` | [`super::ApplyRequest`] → 201 [`super::DefinitionView`] |
+//! | `GET /api/v1/definitions/{name}?version=` | → [`super::DefinitionView`] |
+//! | `GET /api/v1/definitions/{name}/versions` | → [`super::Page`] of [`super::DefinitionView`], newest first |
+//! | `DELETE /api/v1/definitions/{name}` | → 204 |
 //! | `GET /api/v1/events` | → server-sent events `job` ([`super::JobView`]) and `worker` ([`super::WorkerView`]) |
 //! | `GET /api/v1/workers` | → [`super::Page`] of [`super::WorkerView`] |
 //! | `POST /api/v1/workers/{worker}/drain` | [`super::DrainRequest`] → [`super::WorkerView`] |
@@ -33,7 +38,8 @@
 //!
 //! `{job}`, `{worker}` and `{token}` are ids or unique prefixes (a job may be
 //! `latest`, a worker its name), `{node}` is a name or number, `{module}` a
-//! digest, a unique prefix of one of eight digits or more, `name` or `name:version`.
+//! digest, a unique prefix of one of eight digits or more, `name` or `name:version`;
+//! `{name}` is that of a stored definition.
 
 /// Everything below it needs a token.
 pub const API: &str = "/api/v1";

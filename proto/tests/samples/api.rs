@@ -4,6 +4,7 @@ use super::*;
 use std::collections::BTreeMap;
 use wasmhost_proto::api::*;
 use wasmhost_proto::module::{Manifest, ModuleKind};
+use wasmhost_proto::plan::DefinitionRef;
 
 pub(crate) fn submit_request() -> SubmitRequest {
     SubmitRequest {
@@ -13,6 +14,47 @@ pub(crate) fn submit_request() -> SubmitRequest {
         lists: BTreeMap::from([("files:[\"*.md\"]".into(), vec!["a.md".into()])]),
         idempotency_key: Some("once".into()),
         ..SubmitRequest::default()
+    }
+}
+
+pub(crate) fn submit_stored() -> SubmitRequest {
+    SubmitRequest {
+        stored: Some("words@3".into()),
+        params: BTreeMap::from([("top".into(), serde_json::json!(10))]),
+        wait_for_capacity: true,
+        ..SubmitRequest::default()
+    }
+}
+
+pub(crate) fn apply_request() -> ApplyRequest {
+    ApplyRequest {
+        name: Some("words".into()),
+        note: "counts more".into(),
+        job: SubmitRequest {
+            idempotency_key: None,
+            ..submit_request()
+        },
+    }
+}
+
+pub(crate) fn definition_view() -> DefinitionView {
+    let SubmitRequest {
+        definition,
+        modules,
+        files,
+        lists,
+        ..
+    } = submit_request();
+    DefinitionView {
+        name: "words".into(),
+        version: 3,
+        created: at(0),
+        note: "counts more".into(),
+        digest: digest(0xd1),
+        modules,
+        definition: Some(definition),
+        files,
+        lists,
     }
 }
 
@@ -55,6 +97,11 @@ pub(crate) fn job_view() -> JobView {
             counts,
             limits: limits(),
         }],
+        definition: Some(DefinitionRef {
+            name: "words".into(),
+            version: 3,
+        }),
+        params: BTreeMap::from([("top".into(), serde_json::json!(10))]),
         failure: Some(JobFailure {
             node: Some("count".into()),
             index: 4,

@@ -4,9 +4,10 @@
 //! `queue` of what can be handed out, `workers`, the `leases` between them and the `runs`
 //! that they are kept as, `timers`, and `persist` for what is on its way to the store. `dispatch` hands out, `outcomes` takes in, `liveness` and
 //! `reconcile` deal with workers that fall silent and come back, `stop` and `retry`
-//! with jobs out of turn. `view` and `waits` answer; `check` holds what must always
+//! with jobs out of turn. `view`, `waits` and `admission` answer; `check` holds what must always
 //! be true. Reads no clock and does no IO.
 
+mod admission;
 mod advance;
 mod check;
 mod dispatch;
@@ -29,6 +30,7 @@ pub mod view;
 mod waits;
 mod workers;
 
+pub use admission::Unfit;
 pub use event::*;
 pub use view::{LiveTask, Totals};
 

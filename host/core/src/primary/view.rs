@@ -98,6 +98,8 @@ fn recorded<'a>(
         ended: record.ended,
         counts: rest(&record.counts),
         nodes: nodes.collect(),
+        definition: plan.definition.clone(),
+        params: plan.param_values(),
         failure: record.failure.as_ref().map(|f| failure_view(f, plan)),
         late_outcomes: record.late_outcomes,
     }

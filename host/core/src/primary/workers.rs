@@ -39,6 +39,8 @@ pub(super) struct Worker {
     pub(super) name: String,
     pub(super) version: String,
     pub(super) slots: u32,
+    /// Bytes that it offers to guests; 0 when it does not say.
+    pub(super) memory: u64,
     pub(super) draining: bool,
     pub(super) session: Option<Session>,
     pub(super) incarnation: Option<u64>,
@@ -111,6 +113,7 @@ impl Worker {
             name,
             version: String::new(),
             slots: 0,
+            memory: 0,
             draining,
             session: None,
             incarnation: None,
@@ -325,6 +328,7 @@ impl Primary {
         worker.name = register.name.chars().take(MAX_NAME).collect();
         worker.version = register.version.chars().take(MAX_NAME).collect();
         worker.slots = register.slots.clamp(1, MAX_SLOTS);
+        worker.memory = register.memory;
         if let Some(session) = &mut worker.session {
             session.registered = true;
         }

@@ -2,6 +2,7 @@
 //! once is the simulation's.
 #![allow(clippy::unwrap_used)]
 
+mod admission;
 mod bench;
 mod failing;
 mod handing_out;

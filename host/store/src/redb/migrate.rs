@@ -6,7 +6,7 @@
 use super::tables::{
     ATTEMPTS, ENDS, JOBS, KEYS, LIVE, META, MODULES, PLANS, SCHEMA, TOKENS, WORKERS,
 };
-use super::{durable_write, storage, v1};
+use super::{definitions, durable_write, storage, v1, v2};
 use crate::StoreError;
 use crate::blobs::{BlobError, sync_dir};
 use ::redb::{
@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use wasmhost_proto::limits::STORE_CACHE;
 
 /// The schema that this version writes.
-pub const VERSION: u64 = 2;
+pub const VERSION: u64 = 3;
 
 /// Brings a database from version `from` to the next.
 struct Step {
@@ -25,10 +25,16 @@ struct Step {
 }
 
 /// Every step that is known, oldest first. Version 1 is the first.
-const STEPS: &[Step] = &[Step {
-    from: 1,
-    apply: v1::step,
-}];
+const STEPS: &[Step] = &[
+    Step {
+        from: 1,
+        apply: v1::step,
+    },
+    Step {
+        from: 2,
+        apply: v2::step,
+    },
+];
 
 /// Why a database file was not opened.
 #[derive(Debug, thiserror::Error)]
@@ -163,6 +169,7 @@ pub(super) fn init(database: &Database) -> Result<(), StoreError> {
         txn.open_table(WORKERS).map_err(storage)?;
         txn.open_table(MODULES).map_err(storage)?;
         txn.open_table(TOKENS).map_err(storage)?;
+        definitions::create(txn)?;
         set_schema(txn, VERSION)
     })
 }

@@ -14,6 +14,7 @@ mod codec;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod crash;
+mod definitions;
 mod ends;
 mod job;
 mod migrate;
@@ -21,6 +22,7 @@ mod outcome;
 mod recover;
 mod tables;
 mod v1;
+mod v2;
 mod varint;
 mod write;
 
@@ -40,8 +42,8 @@ use std::collections::HashSet;
 use std::error::Error;
 use std::path::Path;
 use wasmhost_core::record::{
-    AttemptRecord, JobRecord, ModuleRecord, OutcomeRecord, RecoveredJob, TokenRecord, WorkerRecord,
-    Write,
+    AttemptRecord, DefinitionHead, DefinitionRecord, JobRecord, ModuleRecord, OutcomeRecord,
+    RecoveredJob, TokenRecord, WorkerRecord, Write,
 };
 use wasmhost_proto::plan::JobPlan;
 use wasmhost_proto::{Digest, JobId, NodeIndex, TaskId, TokenId};
@@ -200,6 +202,30 @@ impl Store for RedbStore {
 
     fn token(&self, token: TokenId) -> Result<Option<TokenRecord>, StoreError> {
         self.get(TOKENS, "tokens", token.0)
+    }
+
+    fn definitions(&self) -> Result<Vec<DefinitionHead>, StoreError> {
+        definitions::latest(&self.read()?)
+    }
+
+    fn definition_versions(&self, name: &str) -> Result<Vec<DefinitionHead>, StoreError> {
+        definitions::versions(&self.read()?, name)
+    }
+
+    fn definition(
+        &self,
+        name: &str,
+        version: Option<u32>,
+    ) -> Result<Option<DefinitionRecord>, StoreError> {
+        definitions::get(&self.read()?, name, version)
+    }
+
+    fn last_version(&self, name: &str) -> Result<u32, StoreError> {
+        definitions::last(&self.read()?, name)
+    }
+
+    fn definition_with(&self, module: Digest) -> Result<Option<DefinitionHead>, StoreError> {
+        definitions::with(&self.read()?, module)
     }
 
     fn named_blobs(&self) -> Result<HashSet<Digest>, StoreError> {

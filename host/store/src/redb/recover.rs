@@ -3,7 +3,7 @@
 
 use super::block::{Block, Head};
 use super::tables::{ATTEMPTS, ENDS, JOBS, LIVE, MODULES, PLANS};
-use super::{codec, job, storage};
+use super::{codec, definitions, job, storage};
 use crate::recover::{Charge, assemble};
 use crate::{StoreError, named};
 use ::redb::{ReadTransaction, ReadableTable};
@@ -109,5 +109,6 @@ pub(super) fn named_blobs(txn: &ReadTransaction) -> Result<HashSet<Digest>, Stor
             }
         }
     }
+    definitions::named(txn, &mut named)?;
     Ok(named)
 }

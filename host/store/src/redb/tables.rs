@@ -1,4 +1,4 @@
-//! The tables of version 2. Keys are in the order in which records are written
+//! The tables of version 3. Keys are in the order in which records are written
 //! and read: a job's outcomes lie side by side.
 
 use ::redb::TableDefinition;
@@ -9,6 +9,8 @@ pub(super) type Bytes = &'static [u8];
 pub(super) type TaskKey = (u64, u16, u32);
 /// Job, node, index, attempt, term.
 pub(super) type AttemptKey = (u64, u16, u32, u32, u64);
+/// A stored definition's name, version.
+pub(super) type VersionKey = (&'static str, u32);
 
 /// Numbers that stand alone: [`SCHEMA`] and [`TERM`].
 pub(super) const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
@@ -29,3 +31,11 @@ pub(super) const ATTEMPTS: TableDefinition<AttemptKey, Bytes> = TableDefinition:
 pub(super) const WORKERS: TableDefinition<u64, Bytes> = TableDefinition::new("workers");
 pub(super) const MODULES: TableDefinition<[u8; 32], Bytes> = TableDefinition::new("modules");
 pub(super) const TOKENS: TableDefinition<u64, Bytes> = TableDefinition::new("tokens");
+/// Versions of stored definitions, what lists tell of them.
+pub(super) const DEFINITIONS: TableDefinition<VersionKey, Bytes> =
+    TableDefinition::new("definitions");
+/// The same, what jobs are made from.
+pub(super) const BODIES: TableDefinition<VersionKey, Bytes> =
+    TableDefinition::new("definition_bodies");
+/// The highest version that each name ever had.
+pub(super) const VERSIONS: TableDefinition<&str, u32> = TableDefinition::new("definition_versions");

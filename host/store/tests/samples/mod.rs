@@ -2,10 +2,11 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test uses what it needs")]
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use wasmhost_core::record::{
-    AttemptRecord, JobFailureRecord, JobRecord, ModuleRecord, OutcomeRecord, Published,
-    StoredResult, TokenRecord, WorkerRecord, Write,
+    AttemptRecord, DefinitionBody, DefinitionHead, DefinitionRecord, JobFailureRecord, JobRecord,
+    ModuleRecord, OutcomeRecord, Published, StoredResult, TokenRecord, WorkerRecord, Write,
 };
 use wasmhost_proto::api::{Counts, JobState, TokenKind};
 use wasmhost_proto::input::{Array, BlobRef, Input, Item};
@@ -267,5 +268,28 @@ pub fn worker(id: u64, connected: bool) -> WorkerRecord {
         connected,
         draining: false,
         seen: Timestamp(3),
+    }
+}
+
+/// A version that names two modules and a file.
+pub fn definition(name: &str, version: u32) -> DefinitionRecord {
+    let digest = |byte: u8| Digest([byte; 32]);
+    DefinitionRecord {
+        head: DefinitionHead {
+            name: name.into(),
+            version,
+            created: Timestamp(u64::from(version)),
+            note: "why".into(),
+            digest: digest(version as u8),
+            modules: BTreeMap::from([
+                ("crate:a".into(), digest(21)),
+                ("echo".into(), digest(20 + version as u8)),
+            ]),
+        },
+        body: DefinitionBody {
+            text: "[task]\nmodule = \"echo\"\n".into(),
+            files: BTreeMap::from([("a.txt".into(), blob(30 + version as u8))]),
+            lists: BTreeMap::from([("lines:l".into(), vec!["x".into(), String::new()])]),
+        },
     }
 }

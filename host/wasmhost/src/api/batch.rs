@@ -1,15 +1,16 @@
 //! Several jobs in one request: all are stored, or none is.
 
+use super::catalogue::Catalogue;
 use super::extract::Json;
 use super::jobs::refused;
 use super::problem::Problem;
 use super::state::{Shared, blocking, to_the_end, turn};
-use super::submission;
+use super::stored::{self, Whole};
+use super::{capacity, submission};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use wasmhost_core::primary::Reply;
-use wasmhost_jobc::Catalogue;
-use wasmhost_proto::api::{Diagnostic, NewJobs, SubmitBatch, SubmitRequest};
+use wasmhost_proto::api::{Diagnostic, NewJobs, SubmitBatch};
 use wasmhost_proto::limits::{MAX_BATCH_JOBS, MAX_IDEMPOTENCY_KEY};
 use wasmhost_proto::plan::JobPlan;
 
@@ -58,10 +59,16 @@ pub(crate) async fn submit(
         // Held until the jobs are durable: their modules stay.
         let catalogue = shared.catalogue.read().await;
         let modules = catalogue.clone();
-        let plans = blocking(move || plans(jobs, &*modules)).await?;
-        for plan in &plans {
-            submission::require_blobs(&shared, plan).await?;
+        let mut whole = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            let waits = job.wait_for_capacity;
+            whole.push((stored::complete(&shared, job).await?, waits));
         }
+        let (plans, waits) = blocking(move || plans(whole, &modules)).await?;
+        for plan in &plans {
+            submission::require_blobs(&shared, submission::blobs_of(plan)).await?;
+        }
+        let plans = capacity::require_all(&shared, plans, waits, key.as_deref()).await?;
         let _turn = turn;
         shared.handle.submit_all(plans, key).await.map_err(refused)
     })
@@ -79,23 +86,32 @@ pub(crate) async fn submit(
     Ok((status, axum::Json(NewJobs { ids })))
 }
 
+/// A mistake of the `n`th job, from 0.
+pub(crate) fn of_job(n: usize, mistake: Diagnostic) -> Diagnostic {
+    Diagnostic {
+        message: format!("job {n}: {}", mistake.message),
+        ..mistake
+    }
+}
+
 /// Compiles all, or tells the mistakes of all.
-fn plans(jobs: Vec<SubmitRequest>, modules: &dyn Catalogue) -> Result<Vec<JobPlan>, Problem> {
+fn plans(
+    jobs: Vec<(Whole, bool)>,
+    modules: &Catalogue,
+) -> Result<(Vec<JobPlan>, Vec<bool>), Problem> {
     let mut plans: Vec<JobPlan> = Vec::with_capacity(jobs.len());
     let mut mistakes: Vec<Diagnostic> = Vec::new();
-    let mut last: Option<SubmitRequest> = None;
+    let mut last: Option<Whole> = None;
+    let (jobs, waits): (Vec<Whole>, Vec<bool>) = jobs.into_iter().unzip();
     for (n, job) in jobs.into_iter().enumerate() {
         // The same job many times is compiled once.
         if let (Some(plan), true) = (plans.last(), last.as_ref() == Some(&job)) {
             plans.push(plan.clone());
             continue;
         }
-        match wasmhost_jobc::plan(&job, modules) {
+        match submission::compile(&job, modules) {
             Ok(plan) => plans.push(plan),
-            Err(errors) => mistakes.extend(errors.into_iter().map(|error| Diagnostic {
-                message: format!("job {n}: {}", error.message),
-                ..error
-            })),
+            Err(errors) => mistakes.extend(errors.into_iter().map(|error| of_job(n, error))),
         }
         last = mistakes.is_empty().then_some(job);
         if mistakes.len() > MAX_MISTAKES {
@@ -103,7 +119,7 @@ fn plans(jobs: Vec<SubmitRequest>, modules: &dyn Catalogue) -> Result<Vec<JobPla
         }
     }
     match mistakes.is_empty() {
-        true => Ok(plans),
+        true => Ok((plans, waits)),
         false => {
             mistakes.truncate(MAX_MISTAKES);
             Err(submission::rejected(mistakes))

@@ -12,7 +12,7 @@ use crate::primary::Change;
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::time::Duration;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
@@ -188,6 +188,7 @@ async fn tell(app: &Shared, dirty: Dirty, out: &Sender) -> Option<()> {
         if let Some(view) = jobs::find(app, id).await.ok()? {
             let row = JobView {
                 nodes: Vec::new(),
+                params: BTreeMap::new(),
                 ..view
             };
             send(out, "job", &row).await?;

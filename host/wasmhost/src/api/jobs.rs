@@ -6,12 +6,13 @@
 use super::extract::{Json, OptionalJson, Path, Query};
 use super::problem::Problem;
 use super::state::{App, Shared, place, to_the_end, turn};
-use super::{resolve, submission};
+use super::{capacity, resolve, stored, submission};
 use crate::primary::{ApiRefusal, Stopped};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use utoipa::IntoParams;
 use wasmhost_core::primary::{Refusal, Reply, view};
@@ -42,9 +43,14 @@ pub(crate) async fn submit(
     let reply = to_the_end(async move {
         // Held until the job is durable: its modules stay.
         let catalogue = shared.catalogue.read().await;
-        let small = submission::is_small(&request);
-        let plan = submission::plan(request, catalogue.clone()).await?;
-        submission::require_blobs(&shared, &plan).await?;
+        let waits = request.wait_for_capacity;
+        let whole = stored::complete(&shared, request).await?;
+        let small = submission::is_small(&whole.request);
+        let mut plan = submission::plan(whole, catalogue.clone()).await?;
+        submission::require_blobs(&shared, submission::blobs_of(&plan)).await?;
+        if !waits {
+            plan = capacity::require(&shared, plan, key.as_deref()).await?;
+        }
         // Turns bound the memory of large jobs on their way to the disk. Small ones
         // may crowd there: the more of them, the fewer commits.
         let _turn = (!small).then_some(turn);
@@ -80,7 +86,8 @@ pub(crate) async fn check(
 ) -> Result<axum::Json<CheckView>, Problem> {
     let _turn = turn(&app.submissions).await?;
     let catalogue = app.catalogue.read().await.clone();
-    Ok(axum::Json(submission::check(request, catalogue).await?))
+    let whole = stored::complete(&app, request).await?;
+    Ok(axum::Json(submission::check(whole, catalogue).await?))
 }
 
 /// Which jobs.
@@ -97,7 +104,8 @@ pub(crate) struct JobsQuery {
     cursor: Option<String>,
 }
 
-/// Jobs, newest first. `nodes` and `description` are left out of a list.
+/// Jobs, newest first. What their definitions say of them is left out of a list:
+/// `nodes`, `description`, `definition`, `params`.
 #[utoipa::path(get, path = "/api/v1/jobs", tag = "jobs", operation_id = "list_jobs", params(JobsQuery),
     responses((status = 200, description = "One page", body = Page<JobView>)))]
 pub(crate) async fn list(
@@ -164,6 +172,8 @@ async fn rows(app: &App, records: Vec<JobRecord>) -> Result<Vec<JobView>, Proble
         rows.push(JobView {
             nodes: Vec::new(),
             description: String::new(),
+            definition: None,
+            params: BTreeMap::new(),
             ..row
         });
     }
@@ -189,6 +199,8 @@ fn record_row(record: JobRecord) -> JobView {
         ended: record.ended,
         counts: record.counts,
         nodes: Vec::new(),
+        definition: None,
+        params: BTreeMap::new(),
         failure,
         late_outcomes: record.late_outcomes,
     }

@@ -8,13 +8,15 @@
 //! |---|---|
 //! | connections | `server`, `tls` |
 //! | around every request | `edge`, `auth`, `problem`, `extract` |
-//! | what can be asked | `jobs` (`submission`), `tasks`, `results`, `status`, `events`, `workers`, `modules`, `blobs`, `tokens`, `info`, `metrics`, `openapi` |
+//! | what can be asked | `jobs` (`submission`, `stored`, `capacity`), `definitions` (`pinned`), `tasks`, `results`, `status`, `events`, `workers`, `modules`, `blobs`, `tokens`, `info`, `metrics`, `openapi` |
 //! | from what people type to ids | `resolve`, `catalogue` |
 
 mod auth;
 mod batch;
 mod blobs;
+mod capacity;
 mod catalogue;
+mod definitions;
 mod edge;
 mod events;
 mod extract;
@@ -23,6 +25,7 @@ mod jobs;
 mod metrics;
 mod modules;
 mod openapi;
+mod pinned;
 mod problem;
 mod resolve;
 mod results;
@@ -30,6 +33,7 @@ mod router;
 mod server;
 mod state;
 mod status;
+mod stored;
 mod submission;
 mod tasks;
 #[cfg(test)]

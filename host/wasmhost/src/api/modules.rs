@@ -16,7 +16,7 @@ use axum::http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::IntoParams;
-use wasmhost_core::record::{ModuleRecord, Write};
+use wasmhost_core::record::{DefinitionHead, ModuleRecord, Write};
 use wasmhost_jobc::module::{Admitted, Hint, admit};
 use wasmhost_proto::api::{ModuleView, Page};
 use wasmhost_proto::input::BlobRef;
@@ -82,7 +82,7 @@ pub(crate) async fn push(
     Ok((StatusCode::CREATED, Json(view(&record))))
 }
 
-/// Removes a module that no live job uses.
+/// Removes a module that no live job uses and no stored definition names.
 #[utoipa::path(delete, path = "/api/v1/modules/{module}", tag = "modules", operation_id = "remove_module",
     params(("module" = String, Path, description = "Digest, unique prefix of 8 digits or more, name, or name:version")),
     responses((status = 204, description = "It is gone")))]
@@ -103,6 +103,13 @@ async fn take_away(app: &App, module: &str) -> Result<(), Problem> {
             Problem::conflict("module_in_use", format!("job {job} uses the module"))
                 .help("Wait for the job, or cancel it."),
         );
+    }
+    let stored = app.read(move |store| store.definition_with(digest)).await?;
+    if let Some(DefinitionHead { name, version, .. }) = stored {
+        let title = format!("version {version} of the stored definition '{name}' names the module");
+        return Err(Problem::conflict("module_in_use", title).help(
+            "Its versions stay as they are; remove the definition to give its modules free.",
+        ));
     }
     save(app, &mut catalogue, vec![Write::RemoveModule(digest)]).await
 }

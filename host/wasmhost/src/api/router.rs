@@ -3,8 +3,8 @@
 use super::problem::Problem;
 use super::state::Shared;
 use super::{
-    batch, blobs, edge, events, info, jobs, metrics, modules, openapi, results, status, tasks,
-    tokens, workers,
+    batch, blobs, definitions, edge, events, info, jobs, metrics, modules, openapi, results,
+    status, tasks, tokens, workers,
 };
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -31,6 +31,9 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(tasks::get))
         .routes(routes!(results::of_task))
         .routes(routes!(results::logs))
+        .routes(routes!(definitions::list, definitions::apply).layer(large))
+        .routes(routes!(definitions::get, definitions::remove))
+        .routes(routes!(definitions::versions))
         .routes(routes!(events::cluster))
         .routes(routes!(workers::list))
         .routes(routes!(workers::drain))

@@ -6,7 +6,7 @@ use super::metrics::Metrics;
 use super::problem::Problem;
 use crate::primary::Handle;
 use std::sync::Arc;
-use tokio::sync::{OwnedSemaphorePermit, RwLock, Semaphore};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, RwLock, Semaphore};
 use tokio_util::sync::CancellationToken;
 use wasmhost_core::clock::Now;
 use wasmhost_core::primary::Primary;
@@ -23,6 +23,8 @@ pub(crate) struct App {
     /// The stored modules. Submissions hold it for reading until they are
     /// durable, so that no module goes away between check and commit.
     pub(crate) catalogue: RwLock<Arc<Catalogue>>,
+    /// Stored definitions change one at a time.
+    pub(crate) definitions: Mutex<()>,
     /// What happened over HTTP.
     pub(crate) metrics: Metrics,
     /// Event streams at once.
@@ -51,6 +53,7 @@ impl App {
         Ok(Arc::new(App {
             handle,
             catalogue: RwLock::new(Arc::new(Catalogue::new(modules))),
+            definitions: Mutex::default(),
             metrics: Metrics::new(),
             watchers: Arc::new(Semaphore::new(limits::MAX_WATCHERS)),
             submissions: Arc::new(Semaphore::new(limits::MAX_SUBMISSIONS)),

@@ -1,8 +1,10 @@
 //! From a submission to a plan whose every module and blob is here.
 
 use super::catalogue::Catalogue;
+use super::pinned::Pinned;
 use super::problem::Problem;
 use super::state::{App, blocking};
+use super::stored::Whole;
 use axum::http::HeaderMap;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -50,25 +52,37 @@ pub(crate) fn is_small(request: &SubmitRequest) -> bool {
 }
 
 /// Compiles the definition, away from the async threads unless it is small.
-pub(crate) async fn plan(
-    request: SubmitRequest,
-    catalogue: Arc<Catalogue>,
-) -> Result<JobPlan, Problem> {
-    let planned = match is_small(&request) {
-        true => wasmhost_jobc::plan(&request, &*catalogue),
-        false => blocking(move || wasmhost_jobc::plan(&request, &*catalogue)).await,
+pub(crate) async fn plan(whole: Whole, catalogue: Arc<Catalogue>) -> Result<JobPlan, Problem> {
+    let planned = match is_small(&whole.request) {
+        true => compile(&whole, &catalogue),
+        false => blocking(move || compile(&whole, &catalogue)).await,
     };
     planned.map_err(rejected)
 }
 
+/// The plan of a submission; that of a stored definition says so.
+pub(crate) fn compile(whole: &Whole, modules: &Catalogue) -> Result<JobPlan, Vec<Diagnostic>> {
+    let Some((definition, pins)) = &whole.stored else {
+        return wasmhost_jobc::plan(&whole.request, modules);
+    };
+    let plan = wasmhost_jobc::plan(&whole.request, &Pinned { modules, pins })?;
+    Ok(JobPlan {
+        definition: Some(definition.clone()),
+        ..plan
+    })
+}
+
 /// What the definition would do, as far as it can be told before modules are
 /// built and files uploaded.
-pub(crate) async fn check(
-    request: SubmitRequest,
-    catalogue: Arc<Catalogue>,
-) -> Result<CheckView, Problem> {
-    let checked = blocking(move || wasmhost_jobc::check(&request, &*catalogue)).await;
-    checked.map_err(rejected)
+pub(crate) async fn check(whole: Whole, catalogue: Arc<Catalogue>) -> Result<CheckView, Problem> {
+    let checked = blocking(move || match &whole.stored {
+        None => wasmhost_jobc::check(&whole.request, &*catalogue),
+        Some((_, pins)) => {
+            let modules = &*catalogue;
+            wasmhost_jobc::check(&whole.request, &Pinned { modules, pins })
+        }
+    });
+    checked.await.map_err(rejected)
 }
 
 /// The refusal of a definition, or of several.
@@ -84,9 +98,8 @@ pub(crate) fn rejected(errors: Vec<Diagnostic>) -> Problem {
     .errors(errors)
 }
 
-/// Refuses a plan that names content that was not uploaded.
-pub(crate) async fn require_blobs(app: &App, plan: &JobPlan) -> Result<(), Problem> {
-    let named: HashSet<BlobRef> = plan.nodes.iter().flat_map(blobs_of).cloned().collect();
+/// Refuses what names content that was not uploaded.
+pub(crate) async fn require_blobs(app: &App, named: HashSet<BlobRef>) -> Result<(), Problem> {
     if named.is_empty() {
         return Ok(());
     }
@@ -104,7 +117,7 @@ pub(crate) async fn require_blobs(app: &App, plan: &JobPlan) -> Result<(), Probl
         return Ok(());
     }
     Err(
-        Problem::invalid("blob_missing", "the job names files that were not uploaded")
+        Problem::invalid("blob_missing", "files are named that were not uploaded")
             .help("Upload them with POST /api/v1/blobs and submit again.")
             .errors(missing),
     )
@@ -128,8 +141,12 @@ fn fault(
     }))
 }
 
-/// The uploaded files that a node names.
-fn blobs_of(node: &NodePlan) -> Vec<&BlobRef> {
+/// The uploaded files that a plan names.
+pub(crate) fn blobs_of(plan: &JobPlan) -> HashSet<BlobRef> {
+    plan.nodes.iter().flat_map(of_node).cloned().collect()
+}
+
+fn of_node(node: &NodePlan) -> Vec<&BlobRef> {
     let mut named = Vec::new();
     named.extend(node.script.as_ref().map(|script| &script.source));
     if let NodeInput::Given(Input::Blob(blob)) = &node.input {

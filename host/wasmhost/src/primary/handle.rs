@@ -71,6 +71,11 @@ const FEW_BLOBS: usize = 2;
 /// Between a batch's key and the number of a job in it.
 const BATCH_MARK: char = '\u{1}';
 
+/// The key of the `n`th job of a batch.
+pub(crate) fn batch_key(key: &str, n: usize) -> String {
+    format!("{key}{BATCH_MARK}{n}")
+}
+
 /// Keyed submissions of one stripe go one after the other.
 const KEY_STRIPES: usize = 64;
 
@@ -163,7 +168,7 @@ impl Handle {
             None => None,
         };
         // Keys are those of jobs: each has one of its own, which no client can give.
-        let of = |n: usize| key.as_ref().map(|key| format!("{key}{BATCH_MARK}{n}"));
+        let of = |n: usize| key.as_ref().map(|key| batch_key(key, n));
         let numbered = plans.into_iter().enumerate();
         let mut jobs: Vec<_> = numbered.map(|(n, plan)| (Box::new(plan), of(n))).collect();
         if key.is_some() {

@@ -14,7 +14,7 @@ mod sessions;
 mod tally;
 mod turns;
 
-pub(crate) use handle::{ApiRefusal, Change, Handle, Stopped};
+pub(crate) use handle::{ApiRefusal, Change, Handle, Stopped, batch_key};
 pub(crate) use tally::Tally;
 
 use self::driver::{Clock, Driver};

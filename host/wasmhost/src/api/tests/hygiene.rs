@@ -130,6 +130,11 @@ POST /api/v1/jobs                     | text/plain                      | {}    
 POST /api/v1/jobs                     | application/json                |                                   | 400 bad_json
 POST /api/v1/jobs                     | application/json                | {                                 | 400 bad_json
 POST /api/v1/jobs                     | application/json                | []                                | 422 definition_rejected
+POST /api/v1/jobs                     | application/json                | "x"                               | 400 bad_body
+POST /api/v1/jobs                     | application/json                | {"stored":"a","more":1}           | 400 bad_body
+POST /api/v1/definitions              | application/json                | {"name":"a"}                      | 400 bad_body
+POST /api/v1/definitions              | text/plain                      | {}                                | 415 unsupported_media_type
+GET /api/v1/definitions/a/schemas     |                                 |                                   | 404 not_found
 POST /api/v1/jobs                     | application/json                | {"definition":"","more":1}        | 400 bad_body
 POST /api/v1/jobs                     | application/json                | {"definition":7}                  | 400 bad_body
 POST /api/v1/jobs                     | application/json; charset=utf-8 | {"definition":""}                 | 422 definition_rejected

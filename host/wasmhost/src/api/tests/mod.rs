@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod batch;
+mod definitions;
 mod hygiene;
 mod jobs;
 mod modules;

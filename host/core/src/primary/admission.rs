@@ -1,0 +1,95 @@
+//! Whether any connected worker could ever run a plan: a look at what workers said of
+//! themselves when they came. Changes nothing, and promises nothing: workers come and go.
+
+use super::Primary;
+use super::workers::Worker;
+use std::collections::BTreeSet;
+use wasmhost_proto::Digest;
+use wasmhost_proto::plan::{JobPlan, NodePlan};
+use wasmhost_proto::wire::ModuleState;
+
+/// A node that no connected worker could run: each lacks memory for it, or rejected
+/// its module.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Unfit {
+    /// The node's name.
+    pub node: String,
+    /// Bytes of memory that an attempt of it may use.
+    pub asked: u64,
+    /// Of the workers that lack memory, the one with most: its name and the bytes that
+    /// it offers.
+    pub memory: Option<(String, u64)>,
+    /// One that rejected the module: its name, and why.
+    pub rejected: Option<(String, String)>,
+}
+
+/// Why a worker cannot run a node.
+enum Lack<'a> {
+    Memory,
+    Module(&'a str),
+}
+
+impl Worker {
+    fn lacks(&self, node: &NodePlan) -> Option<Lack<'_>> {
+        if let Some(ModuleState::Rejected(why)) = self.modules.get(&node.module) {
+            return Some(Lack::Module(why));
+        }
+        // A worker that says nothing of its memory is taken to have enough.
+        let short = self.memory != 0 && node.limits.memory > self.memory;
+        short.then_some(Lack::Memory)
+    }
+}
+
+impl Primary {
+    /// The nodes of a plan that no connected worker could run, up to `max` of them.
+    /// None while no worker is connected: the first to come may have everything.
+    pub fn unfit(&self, plan: &JobPlan, max: usize) -> Vec<Unfit> {
+        let connected = || self.workers.values().filter(|w| w.registered().is_some());
+        if connected().next().is_none() {
+            return Vec::new();
+        }
+        // Nodes that ask for the same are looked at once.
+        let mut fit: BTreeSet<(Digest, u64)> = BTreeSet::new();
+        let mut unfit = Vec::new();
+        for node in &plan.nodes {
+            if unfit.len() == max {
+                break;
+            }
+            let asked = (node.module, node.limits.memory);
+            if fit.contains(&asked) {
+                continue;
+            }
+            let mut found = Unfit {
+                node: node.name.clone(),
+                asked: node.limits.memory,
+                memory: None,
+                rejected: None,
+            };
+            match connected().all(|worker| found.note(worker, node)) {
+                true => unfit.push(found),
+                false => drop(fit.insert(asked)),
+            }
+        }
+        unfit
+    }
+}
+
+impl Unfit {
+    /// Notes what a worker lacks. Whether it lacks anything.
+    fn note(&mut self, worker: &Worker, node: &NodePlan) -> bool {
+        match worker.lacks(node) {
+            None => return false,
+            Some(Lack::Memory) => {
+                let most = self.memory.as_ref().is_none_or(|(_, m)| worker.memory > *m);
+                if most {
+                    self.memory = Some((worker.name.clone(), worker.memory));
+                }
+            }
+            Some(Lack::Module(why)) => {
+                let rejected = || (worker.name.clone(), why.to_owned());
+                self.rejected.get_or_insert_with(rejected);
+            }
+        }
+        true
+    }
+}

@@ -1,0 +1,274 @@
+//! Stored definitions: apply, list, show, remove.
+//!
+//! What is applied is compiled first, as a submission is, and becomes a version that
+//! never changes: its modules and files stay as long as it does.
+
+use super::catalogue::Catalogue;
+use super::extract::{Json, Path, Query};
+use super::pinned::Noting;
+use super::problem::Problem;
+use super::state::{App, Shared, blocking, to_the_end, turn};
+use super::{auth, stored, submission};
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use utoipa::IntoParams;
+use wasmhost_core::record::{DefinitionBody, DefinitionHead, DefinitionRecord, Write};
+use wasmhost_proto::Digest;
+use wasmhost_proto::api::{ApplyRequest, DefinitionView, Page, StoredName, SubmitRequest};
+use wasmhost_proto::limits::{MAX_DEFINITION_VERSIONS, MAX_DEFINITIONS, MAX_NAME, MAX_NOTE};
+use wasmhost_proto::plan::JobPlan;
+
+/// The latest version of every stored definition, by name, without their content.
+#[utoipa::path(get, path = "/api/v1/definitions", tag = "definitions", operation_id = "list_definitions",
+    responses((status = 200, description = "All of them", body = Page<DefinitionView>)))]
+pub(crate) async fn list(
+    State(app): State<Shared>,
+) -> Result<axum::Json<Page<DefinitionView>>, Problem> {
+    let heads = app.read(|store| store.definitions()).await?;
+    Ok(page(heads))
+}
+
+/// Stores a definition under a name: as a new version, unless nothing differs from the
+/// latest one. It is compiled first; its modules and files must be here.
+#[utoipa::path(post, path = "/api/v1/definitions", tag = "definitions", operation_id = "apply_definition",
+    request_body = ApplyRequest,
+    responses((status = 201, description = "The new version", body = DefinitionView),
+        (status = 200, description = "The latest version, from which nothing differs", body = DefinitionView)))]
+pub(crate) async fn apply(
+    State(app): State<Shared>,
+    Json(request): Json<ApplyRequest>,
+) -> Result<(StatusCode, axum::Json<DefinitionView>), Problem> {
+    let turn = turn(&app.submissions).await?;
+    check(&request)?;
+    let (head, created) = to_the_end(async move {
+        let _turn = turn;
+        put(&app, request).await
+    })
+    .await?;
+    let status = match created {
+        true => StatusCode::CREATED,
+        false => StatusCode::OK,
+    };
+    Ok((status, axum::Json(head_view(head))))
+}
+
+/// Which version.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct VersionQuery {
+    /// Its number; the latest when none is given.
+    version: Option<u32>,
+}
+
+/// One version of a stored definition, with its content.
+#[utoipa::path(get, path = "/api/v1/definitions/{name}", tag = "definitions", operation_id = "get_definition",
+    params(("name" = String, Path, description = "The definition's name"), VersionQuery),
+    responses((status = 200, description = "The version", body = DefinitionView)))]
+pub(crate) async fn get(
+    State(app): State<Shared>,
+    Path(name): Path<String>,
+    Query(query): Query<VersionQuery>,
+) -> Result<axum::Json<DefinitionView>, Problem> {
+    let version = query.version;
+    let DefinitionRecord { head, body } = stored::find(&app, &StoredName { name, version }).await?;
+    Ok(axum::Json(DefinitionView {
+        definition: Some(body.text),
+        files: body.files,
+        lists: body.lists,
+        ..head_view(head)
+    }))
+}
+
+/// The versions of a stored definition, newest first, without their content.
+#[utoipa::path(get, path = "/api/v1/definitions/{name}/versions", tag = "definitions", operation_id = "list_versions",
+    params(("name" = String, Path, description = "The definition's name")),
+    responses((status = 200, description = "All of them", body = Page<DefinitionView>)))]
+pub(crate) async fn versions(
+    State(app): State<Shared>,
+    Path(name): Path<String>,
+) -> Result<axum::Json<Page<DefinitionView>>, Problem> {
+    let mut heads = heads(&app, name).await?;
+    heads.reverse();
+    Ok(page(heads))
+}
+
+/// Removes a stored definition with all its versions. Jobs of it go on.
+#[utoipa::path(delete, path = "/api/v1/definitions/{name}", tag = "definitions", operation_id = "remove_definition",
+    params(("name" = String, Path, description = "The definition's name")),
+    responses((status = 204, description = "It is gone")))]
+pub(crate) async fn remove(
+    State(app): State<Shared>,
+    Path(name): Path<String>,
+) -> Result<StatusCode, Problem> {
+    to_the_end(async move {
+        let _order = app.definitions.lock().await;
+        heads(&app, name.clone()).await?;
+        let before = None;
+        write(&app, vec![Write::RemoveDefinition { name, before }]).await
+    })
+    .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The versions of a definition that has some, oldest first.
+async fn heads(app: &App, name: String) -> Result<Vec<DefinitionHead>, Problem> {
+    let asked = name.clone();
+    let heads = app.read(move |store| store.definition_versions(&asked));
+    let heads = heads.await?;
+    match heads.is_empty() {
+        true => {
+            let version = None;
+            Err(stored::none(&StoredName { name, version }, &heads))
+        }
+        false => Ok(heads),
+    }
+}
+
+/// What can be seen before anything is compiled.
+fn check(request: &ApplyRequest) -> Result<(), Problem> {
+    if request.note.len() > MAX_NOTE {
+        let title = format!("the note has {} bytes", request.note.len());
+        return Err(Problem::invalid("bad_note", title).help(format!("Use up to {MAX_NOTE}.")));
+    }
+    let job = &request.job;
+    if job.stored.is_some() || job.idempotency_key.is_some() {
+        let title = "a definition to store has a text of its own, and no idempotency key";
+        return Err(Problem::invalid("bad_submission", title)
+            .help("Leave `stored` and `idempotency_key` out: applying again changes nothing."));
+    }
+    match &request.name {
+        Some(name) => check_name(name),
+        None => Ok(()),
+    }
+}
+
+/// What fits into a path, a shell, and `name@version`, and is not taken for a file.
+fn check_name(name: &str) -> Result<(), Problem> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    let starts = name.starts_with(|c: char| c.is_ascii_alphanumeric());
+    if starts && name.len() <= MAX_NAME && name.chars().all(fits) && !name.ends_with(".toml") {
+        return Ok(());
+    }
+    let title = "the name of the definition does not fit";
+    Err(Problem::invalid("bad_name", title).help(format!(
+        "Use 1 to {MAX_NAME} letters, digits and . _ -, a letter or digit first, not .toml at the end."
+    )))
+}
+
+/// Compiles and stores. Gives the version, and whether it is new.
+async fn put(app: &App, request: ApplyRequest) -> Result<(DefinitionHead, bool), Problem> {
+    // Held until the version is durable: its modules stay.
+    let catalogue = app.catalogue.read().await;
+    let ApplyRequest { name, note, job } = request;
+    let (plan, pins, job) = compile(job, catalogue.clone()).await?;
+    let name = name.unwrap_or_else(|| plan.name.clone());
+    check_name(&name)?;
+    let mut files = submission::blobs_of(&plan);
+    files.extend(job.files.values().cloned());
+    submission::require_blobs(app, files).await?;
+    let mut modules = job.modules;
+    modules.retain(|_, digest| catalogue.get(*digest).is_some());
+    modules.extend(pins);
+    let body = DefinitionBody {
+        text: job.definition,
+        files: job.files,
+        lists: job.lists,
+    };
+    let digest = digest(&modules, &body)?;
+
+    // One after the other, so that each gets a number of its own.
+    let _order = app.definitions.lock().await;
+    let asked = name.clone();
+    let known = app.read(move |store| {
+        let versions = store.definition_versions(&asked)?;
+        let others = match versions.is_empty() {
+            true => store.definitions()?.len(),
+            false => 0,
+        };
+        Ok((versions, store.last_version(&asked)?, others))
+    });
+    let (versions, last, others) = known.await?;
+    if let Some(latest) = versions.last().filter(|latest| latest.digest == digest) {
+        return Ok((latest.clone(), false));
+    }
+    if others >= MAX_DEFINITIONS {
+        let title = format!("there are {MAX_DEFINITIONS} stored definitions, and no more fit");
+        return Err(Problem::conflict("too_many_definitions", title)
+            .help("Remove some with `wasmhost definition remove`."));
+    }
+    let head = DefinitionHead {
+        name,
+        version: last + 1,
+        created: auth::now(),
+        note,
+        digest,
+        modules,
+    };
+    let mut writes = Vec::new();
+    if versions.len() >= MAX_DEFINITION_VERSIONS {
+        let first = &versions[versions.len() + 1 - MAX_DEFINITION_VERSIONS];
+        writes.push(Write::RemoveDefinition {
+            name: head.name.clone(),
+            before: Some(first.version),
+        });
+    }
+    writes.push(Write::Definition(Box::new(DefinitionRecord {
+        head: head.clone(),
+        body,
+    })));
+    write(app, writes).await?;
+    Ok((head, true))
+}
+
+/// The plan, what the module names in it mean, and the request again.
+async fn compile(
+    job: SubmitRequest,
+    modules: Arc<Catalogue>,
+) -> Result<(JobPlan, BTreeMap<String, Digest>, SubmitRequest), Problem> {
+    blocking(move || {
+        let noting = Noting::new(&modules);
+        let plan = wasmhost_jobc::plan(&job, &noting).map_err(submission::rejected)?;
+        Ok((plan, noting.found(), job))
+    })
+    .await
+}
+
+/// Equal for versions that do not differ.
+fn digest(modules: &BTreeMap<String, Digest>, body: &DefinitionBody) -> Result<Digest, Problem> {
+    let mut hash = Sha256::new();
+    let all = (&body.text, modules, &body.files, &body.lists);
+    serde_json::to_writer(&mut hash, &all)
+        .map_err(|e| Problem::fault("the definition could not be written", &e))?;
+    Ok(Digest(hash.finalize().into()))
+}
+
+async fn write(app: &App, writes: Vec<Write>) -> Result<(), Problem> {
+    let done = app.handle.write(writes).await;
+    done.map_err(|_| Problem::stopping())
+}
+
+fn page(heads: Vec<DefinitionHead>) -> axum::Json<Page<DefinitionView>> {
+    axum::Json(Page {
+        items: heads.into_iter().map(head_view).collect(),
+        next_cursor: None,
+    })
+}
+
+fn head_view(head: DefinitionHead) -> DefinitionView {
+    DefinitionView {
+        name: head.name,
+        version: head.version,
+        created: head.created,
+        note: head.note,
+        digest: head.digest,
+        modules: head.modules,
+        definition: None,
+        files: BTreeMap::new(),
+        lists: BTreeMap::new(),
+    }
+}

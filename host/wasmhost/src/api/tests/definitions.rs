@@ -1,0 +1,234 @@
+//! Stored definitions: versions, what they hold fast, jobs of them.
+
+use super::*;
+use serde_json::json;
+use std::fmt::Write as _;
+
+const DEFINITIONS: &str = "/api/v1/definitions";
+
+/// A command, told apart by the name of a function in it.
+fn module(mark: &str) -> Vec<u8> {
+    let text = format!("(module (func (export \"_start\")) (func (export \"{mark}\")))");
+    wat::parse_str(text).unwrap()
+}
+
+async fn push(fixture: &Fixture, name: &str, mark: &str) -> Value {
+    let path = format!("/api/v1/modules?name={name}&version=1");
+    let pushed = fixture.upload(&path, module(mark)).await;
+    assert_eq!(pushed.said(), "201", "{}", pushed.text());
+    pushed.json()["digest"].clone()
+}
+
+async fn fixture() -> (Fixture, Value) {
+    let fixture = Fixture::new().await;
+    let digest = push(&fixture, "echo", "a").await;
+    (fixture, digest)
+}
+
+fn text(input: &str) -> String {
+    format!("[job]\nname = \"report\"\n[task]\nmodule = \"echo\"\ninput = \"{input}\"\n")
+}
+
+/// Applies a definition with this input; gives the status and the version.
+async fn apply(fixture: &Fixture, name: &str, input: &str) -> (String, Value) {
+    let job = json!({"definition": text(input)});
+    let applied = json!({"name": name, "note": format!("says {input}"), "job": job});
+    let answer = fixture.post(DEFINITIONS, applied).await;
+    (answer.said(), answer.json()["version"].clone())
+}
+
+#[tokio::test]
+async fn versions_grow_when_something_differs() {
+    let (fixture, _) = fixture().await;
+    let check = async |name: &str, input: &str, status: &str, version: u32| {
+        let want = (status.to_owned(), json!(version));
+        assert_eq!(apply(&fixture, name, input).await, want, "{name} {input}");
+    };
+    check("b", "1", "201", 1).await;
+    check("b", "1", "200", 1).await;
+    check("b", "2", "201", 2).await;
+    check("a", "2", "201", 1).await;
+    check("b", "1", "201", 3).await;
+
+    let names = fixture.list(&format!("{DEFINITIONS}?"), "name").await;
+    assert_eq!(names, ["a", "b"]);
+    let versions = format!("{DEFINITIONS}/b/versions");
+    assert_eq!(fixture.list(&versions, "version").await, [3, 2, 1]);
+    let show = async |query: &str| fixture.get(&format!("{DEFINITIONS}/b{query}")).await.json();
+    for (query, input, version) in [("", "1", 3), ("?version=2", "2", 2), ("?version=1", "1", 1)] {
+        let shown = show(query).await;
+        assert_eq!(shown["definition"], text(input), "{query}");
+        assert_eq!(shown["version"], version, "{query}");
+        assert_eq!(shown["note"], format!("says {input}"), "{query}");
+    }
+    assert_eq!(show("?version=1").await["digest"], show("").await["digest"]);
+
+    let gone = fixture.delete(&format!("{DEFINITIONS}/b")).await;
+    assert_eq!(gone.said(), "204");
+    let again = fixture.delete(&format!("{DEFINITIONS}/b")).await;
+    assert_eq!(again.said(), "404 not_found");
+    // A number is never given twice.
+    check("b", "1", "201", 4).await;
+}
+
+#[tokio::test]
+async fn a_name_is_that_of_its_jobs_unless_given() {
+    let (fixture, _) = fixture().await;
+    let applied = json!({"job": {"definition": text("1")}});
+    let applied = fixture.post(DEFINITIONS, applied).await.json();
+    assert_eq!(applied["name"], "report");
+    assert_eq!(applied.get("definition"), None, "{applied}");
+}
+
+#[tokio::test]
+async fn a_version_holds_its_modules_fast() {
+    let (fixture, first) = fixture().await;
+    apply(&fixture, "r", "1").await;
+    let second = push(&fixture, "echo", "b").await;
+    assert_ne!(first, second);
+    // The name has moved on: what is stored means what it meant, and differs now.
+    let submit = async |stored: &str| {
+        let answer = fixture
+            .post("/api/v1/jobs", json!({"stored": stored}))
+            .await;
+        assert_eq!(answer.said(), "201", "{}", answer.text());
+        answer.json()["nodes"][0]["module"].clone()
+    };
+    assert_eq!(submit("r").await, first);
+    assert_eq!(
+        apply(&fixture, "r", "1").await,
+        ("201".into(), json!(2)),
+        "the module differs"
+    );
+    assert_eq!(submit("r").await, second);
+    assert_eq!(submit("r@1").await, first);
+    let shown = fixture.get(&format!("{DEFINITIONS}/r?version=1")).await;
+    assert_eq!(shown.json()["modules"], json!({"echo": first}));
+
+    for job in fixture.list("/api/v1/jobs?", "id").await {
+        let cancel = format!("/api/v1/jobs/{}/cancel", job.as_str().unwrap());
+        fixture.post(&cancel, json!({})).await;
+    }
+    let module = format!("/api/v1/modules/{}", first.as_str().unwrap());
+    let refused = fixture.delete(&module).await;
+    assert_eq!(refused.said(), "409 module_in_use");
+    assert!(
+        refused
+            .text()
+            .contains("version 1 of the stored definition 'r'")
+    );
+    fixture.delete(&format!("{DEFINITIONS}/r")).await;
+    assert_eq!(fixture.delete(&module).await.said(), "204");
+}
+
+#[tokio::test]
+async fn files_and_lists_come_from_the_version() {
+    let (fixture, _) = fixture().await;
+    let blob = fixture.upload("/api/v1/blobs", "content").await.json();
+    let text = "[task]\nmodule = \"echo\"\narray = { files = [\"*.txt\"] }\n";
+    let job = |lists: Value| json!({"definition": text, "files": {"a.txt": blob}, "lists": {"files:[\"*.txt\"]": lists}});
+    let applied = json!({"name": "f", "job": job(json!(["a.txt"]))});
+    assert_eq!(
+        fixture.post(DEFINITIONS, applied.clone()).await.said(),
+        "201"
+    );
+    assert_eq!(fixture.post(DEFINITIONS, applied).await.said(), "200");
+    let made = fixture.post("/api/v1/jobs", json!({"stored": "f"})).await;
+    assert_eq!(made.json()["counts"]["total"], 1, "{}", made.text());
+    let shown = fixture.get(&format!("{DEFINITIONS}/f")).await.json();
+    assert_eq!(shown["files"]["a.txt"], blob);
+    // A blob that was never uploaded, whether the plan uses it or not.
+    let mut other = job(json!(["a.txt"]));
+    other["files"]["b.txt"] = json!({"digest": format!("sha256:{}", "0".repeat(64)), "len": 3});
+    let refused = json!({"name": "f", "job": other});
+    let refused = fixture.post(DEFINITIONS, refused).await;
+    assert_eq!(refused.said(), "422 blob_missing");
+}
+
+#[tokio::test]
+async fn jobs_say_what_they_were_made_from() {
+    let (fixture, _) = fixture().await;
+    apply(&fixture, "r", "1").await;
+    apply(&fixture, "r", "2").await;
+    let batch = json!({"jobs": [{"stored": "r@1"}, {"stored": "r"}, {"definition": text("3")}]});
+    let made = fixture.post("/api/v1/jobs/batch", batch).await;
+    assert_eq!(made.said(), "201", "{}", made.text());
+    let ids = made.json()["ids"].as_array().unwrap().clone();
+    let gone = fixture.delete(&format!("{DEFINITIONS}/r")).await;
+    assert_eq!(gone.said(), "204");
+    let of = |version: u32| json!({"name": "r", "version": version});
+    for (id, want) in ids.iter().zip([of(1), of(2), Value::Null]) {
+        let path = format!("/api/v1/jobs/{}", id.as_str().unwrap());
+        assert_eq!(fixture.get(&path).await.json()["definition"], want);
+        fixture.post(&format!("{path}/cancel"), json!({})).await;
+        assert_eq!(fixture.get(&path).await.json()["definition"], want);
+    }
+}
+
+#[tokio::test]
+async fn what_does_not_fit_is_refused() {
+    let (fixture, _) = fixture().await;
+    apply(&fixture, "r", "1").await;
+    let good = json!({"definition": text("1")});
+    let check = async |path: &str, body: Value, said: &str, says: &str| {
+        let answer = fixture.post(path, body.clone()).await;
+        assert_eq!(answer.said(), said, "{body}");
+        assert!(answer.text().contains(says), "{says}: {}", answer.text());
+    };
+    let long = "a".repeat(65);
+    for name in ["", "a b", "a@1", "-a", ".a", "a.toml", "ä", "a/b", &long] {
+        let named = json!({"name": name, "job": good});
+        check(DEFINITIONS, named, "422 bad_name", "letters, digits").await;
+    }
+    let noted = json!({"note": "n".repeat(1025), "job": good});
+    check(DEFINITIONS, noted, "422 bad_note", "up to 1024").await;
+    check(DEFINITIONS, json!({"name": "a"}), "400 bad_body", "job").await;
+    let more = json!({"job": good, "more": 1});
+    check(DEFINITIONS, more, "400 bad_body", "more").await;
+    let stored = json!({"job": {"stored": "r"}});
+    check(DEFINITIONS, stored, "422 bad_submission", "of its own").await;
+    let keyed = json!({"job": {"definition": text("1"), "idempotency_key": "k"}});
+    check(DEFINITIONS, keyed, "422 bad_submission", "of its own").await;
+    let wrong = json!({"job": {"definition": "[task]\nmodule = \"nobody\"\n"}});
+    check(DEFINITIONS, wrong, "422 definition_rejected", "nobody").await;
+    let long = json!({"name": "a".repeat(60), "job": {"definition": ""}});
+    check(DEFINITIONS, long, "422 definition_rejected", "task").await;
+
+    for path in ["/api/v1/jobs", "/api/v1/jobs/check"] {
+        let stored = async |text: &str, said: &str, says: &str| {
+            check(path, json!({ "stored": text }), said, says).await;
+        };
+        stored("nobody", "404 not_found", "definition list").await;
+        stored("r@2", "404 not_found", "Versions 1 to 1").await;
+        stored("r@0", "422 bad_submission", "name@version").await;
+        stored("", "422 bad_submission", "name@version").await;
+        for own in [
+            json!({"definition": "x"}),
+            json!({"modules": {"path:a": format!("sha256:{}", "0".repeat(64))}}),
+            json!({"lists": {"lines:a": []}}),
+            json!({"files": {"a": {"digest": format!("sha256:{}", "0".repeat(64)), "len": 1}}}),
+        ] {
+            let mut own = own;
+            own["stored"] = json!("r");
+            check(path, own, "422 bad_submission", "one of its own").await;
+        }
+    }
+    let mut seen = String::new();
+    for path in ["none", "none/versions", "r?version=2", "r?version=0"] {
+        let answer = fixture.get(&format!("{DEFINITIONS}/{path}")).await;
+        writeln!(seen, "{path} {}", answer.said()).unwrap();
+    }
+    assert_eq!(seen.matches("404 not_found").count(), 4, "{seen}");
+    let bad = fixture.get(&format!("{DEFINITIONS}/r?version=x")).await;
+    assert_eq!(bad.said(), "400 bad_query");
+}
+
+#[tokio::test]
+async fn a_stored_definition_can_be_checked() {
+    let (fixture, digest) = fixture().await;
+    apply(&fixture, "r", "1").await;
+    let checked = fixture
+        .post("/api/v1/jobs/check", json!({"stored": "r"}))
+        .await;
+    assert_eq!(checked.json()["nodes"][0]["module"], digest);
+}
