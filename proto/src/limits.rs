@@ -160,6 +160,10 @@ pub const MAX_BACKOFF_MS: u64 = 24 * 3600 * 1000;
 pub const MAX_PLACEHOLDERS: usize = 100;
 /// Nesting of a value in a definition: readers of JSON give up at 128.
 pub const MAX_VALUE_DEPTH: usize = 64;
+/// A condition's text: it travels and waits with its node.
+pub const MAX_CONDITION: usize = 4 << 10;
+/// Operators of a condition: each may be a level of its tree.
+pub const MAX_CONDITION_PARTS: usize = 256;
 /// Mistakes reported of one text or module; the rest is counted.
 pub const MAX_DIAGNOSTICS: usize = 50;
 /// Names of jobs, tasks, modules, workers, tokens.

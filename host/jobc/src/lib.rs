@@ -8,6 +8,7 @@
 mod array;
 mod batch;
 mod catalogue;
+pub mod condition;
 mod definition;
 mod given;
 pub mod module;
