@@ -1,14 +1,19 @@
-//! Reads `array`: a range, items one by one, or a list that the client makes.
+//! Reads `array`: a range, items one by one, a list that the client makes, or the
+//! results of another task.
 
-use crate::definition::{ArraySource, List, Spot};
+use crate::definition::{ArraySource, Bound, List, Spot};
+use crate::params::{Kind, fill};
 use crate::read::{self, Fields, Value, clip};
 use crate::report::Report;
+use crate::scope::Scope;
 use std::ops::Range;
 use wasmhost_proto::limits::{MAX_ARRAY, MAX_BLOB, MAX_ITEM_BYTES, MAX_ITEMS};
 
-const KEYS: [&str; 6] = ["range", "step", "items", "lines", "files", "batch"];
-const KINDS: [&str; 4] = ["range", "items", "lines", "files"];
-const HELP: &str = "write { range = [0, 100] }, { items = [\"a\", \"b\"] }, { lines = \"urls.txt\" } or { files = [\"texts/*.md\"] }";
+const KEYS: [&str; 8] = [
+    "range", "step", "items", "lines", "files", "batch", "results", "elements",
+];
+const KINDS: [&str; 6] = ["range", "items", "lines", "files", "results", "elements"];
+const HELP: &str = "write { range = [0, 100] }, { items = [\"a\", \"b\"] }, { lines = \"urls.txt\" }, { files = [\"texts/*.md\"] } or { results = \"TASK\" }";
 
 /// What `${item}` can stand for.
 pub(crate) enum Items<'a> {
@@ -20,6 +25,8 @@ pub(crate) enum Items<'a> {
     Texts,
     /// JSON texts.
     Values(&'a [String]),
+    /// Anything: it is known when another task has ended.
+    Unknown,
 }
 
 impl<'a> Items<'a> {
@@ -29,7 +36,8 @@ impl<'a> Items<'a> {
             None => Items::None,
             Some(ArraySource::Range { .. }) => Items::Numbers,
             Some(ArraySource::Items(texts)) => Items::Values(texts),
-            Some(ArraySource::Listed(_)) => Items::Texts,
+            Some(ArraySource::Listed(_) | ArraySource::ItemsOf(_)) => Items::Texts,
+            Some(ArraySource::Results(_) | ArraySource::Elements(_)) => Items::Unknown,
         }
     }
 }
@@ -39,6 +47,7 @@ pub(crate) fn read(
     report: &mut Report<'_>,
     path: String,
     value: &Value<'_>,
+    scope: &mut Scope<'_>,
 ) -> Option<Spot<ArraySource>> {
     let fields = Fields::of(report, path.clone(), value)?;
     fields.only(report, &KEYS, |_| None);
@@ -53,8 +62,16 @@ pub(crate) fn read(
         }
     }
     let source = match given.as_slice() {
-        ["range"] => range(report, &fields)?,
-        ["items"] => items(report, &fields)?,
+        ["range"] => range(report, &fields, scope)?,
+        ["items"] => items(report, &fields, scope)?,
+        ["results"] => {
+            let name = fields.filled(report, "results")?;
+            ArraySource::Results(scope.task(report, &name)?)
+        }
+        ["elements"] => {
+            let name = fields.filled(report, "elements")?;
+            ArraySource::Elements(scope.task(report, &name)?)
+        }
         ["lines"] => ArraySource::Listed(List::Lines(fields.filled(report, "lines")?.value)),
         ["files"] => ArraySource::Listed(files(report, &fields)?),
         [] if fields.has_other(&KEYS) => return None,
@@ -79,30 +96,59 @@ pub(crate) fn read(
     })
 }
 
-fn range(report: &mut Report<'_>, fields: &Fields<'_, '_>) -> Option<ArraySource> {
+fn range(
+    report: &mut Report<'_>,
+    fields: &Fields<'_, '_>,
+    scope: &Scope<'_>,
+) -> Option<ArraySource> {
     let value = fields.get("range")?;
-    let (start, end) = bounds(report, &fields.path("range"), value)?;
+    let (start, end) = bounds(report, &fields.path("range"), value, scope)?;
     let step = match fields.get("step") {
         Some(step) => Spot {
-            value: read::integer(report, &fields.path("step"), step)?,
+            value: bound(report, &fields.path("step"), step, scope)?,
             at: step.span(),
         },
         None => Spot {
-            value: 1,
+            value: Bound::Number(1),
             at: value.span(),
         },
     };
-    if step.value == 0 {
-        report.add(
-            "bad-value",
-            Some(&step.at),
-            "a step of 0 never arrives",
-            "leave `step` out for a step of 1",
-        );
+    if let (Bound::Number(start), Bound::Number(end), Bound::Number(number)) =
+        (&start, &end, &step.value)
+        && let Err(fault) = numbers(*start, *end, *number)
+    {
+        let at = match number {
+            0 => step.at,
+            _ => value.span(),
+        };
+        report.add(fault.code, Some(&at), fault.message, fault.help);
         return None;
     }
+    Some(ArraySource::Range {
+        start,
+        end,
+        step: step.value,
+    })
+}
+
+/// Why numbers make no array.
+pub(crate) struct Fault {
+    pub(crate) code: &'static str,
+    pub(crate) message: String,
+    pub(crate) help: &'static str,
+}
+
+/// How many numbers go from `start` to `end`, which is not part of them.
+pub(crate) fn numbers(start: i64, end: i64, step: i64) -> Result<u32, Fault> {
+    if step == 0 {
+        return Err(Fault {
+            code: "bad-value",
+            message: "a step of 0 never arrives".into(),
+            help: "leave `step` out for a step of 1",
+        });
+    }
     let distance = i128::from(end) - i128::from(start);
-    let size = i128::from(step.value);
+    let size = i128::from(step);
     // Rounded up: the end is not part of the range.
     let count = if distance.signum() == size.signum() {
         (distance.abs() + size.abs() - 1) / size.abs()
@@ -110,55 +156,49 @@ fn range(report: &mut Report<'_>, fields: &Fields<'_, '_>) -> Option<ArraySource
         0
     };
     if count == 0 {
-        let message = format!(
-            "no number goes from {start} to {end} in steps of {}",
-            step.value
-        );
-        report.add(
-            "empty-array",
-            Some(&value.span()),
-            message,
-            "the end is not part of the range",
-        );
-        return None;
+        return Err(Fault {
+            code: "empty-array",
+            message: format!("no number goes from {start} to {end} in steps of {step}"),
+            help: "the end is not part of the range",
+        });
     }
-    let Some(count) = u32::try_from(count)
-        .ok()
-        .filter(|n| u64::from(*n) <= MAX_ARRAY)
-    else {
-        let message = format!("the range has {count} numbers, and an array at most {MAX_ARRAY}");
-        report.add(
-            "too-large",
-            Some(&value.span()),
-            message,
-            "let each index do more of the work",
-        );
-        return None;
-    };
-    Some(ArraySource::Range {
-        start,
-        step: step.value,
-        count,
-    })
+    match u32::try_from(count) {
+        Ok(count) if u64::from(count) <= MAX_ARRAY => Ok(count),
+        _ => Err(Fault {
+            code: "too-large",
+            message: format!("the range has {count} numbers, and an array at most {MAX_ARRAY}"),
+            help: "let each index do more of the work",
+        }),
+    }
 }
 
 /// `[0, 100]` or `"0..100"`.
-fn bounds(report: &mut Report<'_>, path: &str, value: &Value<'_>) -> Option<(i64, i64)> {
+fn bounds(
+    report: &mut Report<'_>,
+    path: &str,
+    value: &Value<'_>,
+    scope: &Scope<'_>,
+) -> Option<(Bound, Bound)> {
     const HELP: &str = "write [0, 100] or \"0..100\" for the numbers from 0 to 99";
     if let Some(text) = value.get_ref().as_str() {
+        let number = |text: &str| text.trim().parse().ok().map(Bound::Number);
         let ends = text
             .split_once("..")
-            .and_then(|(a, b)| Some((a.trim().parse().ok()?, b.trim().parse().ok()?)));
+            .and_then(|(a, b)| Some((number(a)?, number(b)?)));
         if ends.is_none() {
             let message = format!("`{path}` is not a range: \"{}\"", clip(text));
-            report.add("bad-value", Some(&value.span()), message, HELP);
+            let help = match text.contains("${") {
+                true => "write [0, \"${params.NAME}\"] for a bound that is given",
+                false => HELP,
+            };
+            report.add("bad-value", Some(&value.span()), message, help);
         }
         return ends;
     }
     match read::list(report, path, value)? {
         [start, end] => {
-            let start = read::integer(report, path, start);
-            Some((start?, read::integer(report, path, end)?))
+            let start = bound(report, path, start, scope);
+            Some((start?, bound(report, path, end, scope)?))
         }
         other => {
             let message = format!(
@@ -171,9 +211,38 @@ fn bounds(report: &mut Report<'_>, path: &str, value: &Value<'_>) -> Option<(i64
     }
 }
 
-fn items(report: &mut Report<'_>, fields: &Fields<'_, '_>) -> Option<ArraySource> {
+/// A number, or a text that is nothing but `${params.NAME}`.
+fn bound(
+    report: &mut Report<'_>,
+    path: &str,
+    value: &Value<'_>,
+    scope: &Scope<'_>,
+) -> Option<Bound> {
+    let Some(name) = value.get_ref().as_str().and_then(fill::whole) else {
+        return read::integer(report, path, value).map(Bound::Number);
+    };
+    let at = value.span();
+    let fits = |kind: &Kind| *kind == Kind::Integer;
+    let name = scope
+        .params
+        .of_kind(report, name, &at, fits, "whole number")?;
+    Some(Bound::Param(name))
+}
+
+fn items(
+    report: &mut Report<'_>,
+    fields: &Fields<'_, '_>,
+    scope: &Scope<'_>,
+) -> Option<ArraySource> {
     let value = fields.get("items")?;
     let path = fields.path("items");
+    if let Some(name) = value.get_ref().as_str().and_then(fill::whole) {
+        let fits = |kind: &Kind| matches!(kind, Kind::List(_));
+        let name = scope
+            .params
+            .of_kind(report, name, &value.span(), fits, "list")?;
+        return Some(ArraySource::ItemsOf(name));
+    }
     let list = read::list(report, &path, value)?;
     if !count_fits(report, &path, list.len(), &value.span()) {
         return None;

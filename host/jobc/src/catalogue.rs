@@ -25,4 +25,6 @@ pub trait Catalogue {
     /// The module that a reference means: `name`, `name:version`, `sha256:` and
     /// at least eight digits.
     fn find(&self, reference: &str) -> Result<Option<ModuleFacts>, Ambiguous>;
+    /// What a module imports, as `package:interface@version` or `module.name`.
+    fn imports(&self, digest: Digest) -> Vec<String>;
 }

@@ -1,7 +1,12 @@
-//! A job definition as it was written: typed and within bounds, but with its
-//! modules, files and lists not yet resolved. Remembers where each part stands.
+//! A job definition as it was written: typed, within bounds and with its names
+//! resolved, but with its parameters, modules, files and lists not yet filled in.
+//! Remembers where each part stands.
 
+use crate::params::Param;
+use crate::source::Source;
+use std::collections::BTreeSet;
 use std::ops::Range;
+use wasmhost_proto::NodeIndex;
 use wasmhost_proto::plan::{OnFailure, RetryPolicy};
 use wasmhost_proto::wire::AttemptLimits;
 
@@ -19,16 +24,16 @@ pub struct Spot<T> {
 pub struct Definition {
     /// The table `[job]`.
     pub job: JobTable,
-    /// The table `[task]`.
-    pub task: Node,
-    /// The table `[reduce]`.
-    pub reduce: Option<Node>,
+    /// The tables `[params.NAME]`, in the order of the text.
+    pub params: Vec<Param>,
+    /// The tasks: each after all that it waits for, else in the order of the text.
+    pub nodes: Vec<Node>,
 }
 
 /// The table `[job]`.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct JobTable {
-    /// The job's name; by default that of the task's module.
+    /// The job's name; by default that of the first task's module.
     pub name: Option<String>,
     /// What it is for.
     pub description: String,
@@ -40,17 +45,19 @@ pub struct JobTable {
     pub total_ms: Option<u64>,
     /// What a task that failed for good does to the job.
     pub on_failure: OnFailure,
+    /// Tasks on workers at once.
+    pub concurrency: Option<u32>,
 }
 
-/// The table `[task]` or `[reduce]`.
+/// The table `[task]`, `[reduce]` or `[tasks.NAME]`.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Node {
     /// Where the table stands.
     pub at: Range<usize>,
     /// The task's name.
     pub name: String,
-    /// Where the module comes from.
-    pub module: Spot<Source>,
+    /// Where the code comes from.
+    pub source: Spot<Source>,
     /// What tells its indexes apart; none for a single task.
     pub array: Option<Spot<ArraySource>>,
     /// The input; none for the item itself.
@@ -59,71 +66,68 @@ pub struct Node {
     pub args: Vec<Spot<String>>,
     /// Environment of a command.
     pub env: Vec<(String, Spot<String>)>,
+    /// What the guest reads as its configuration.
+    pub config: Vec<(String, Spot<String>)>,
     /// What an attempt may use.
     pub limits: AttemptLimits,
+    /// What of `limits` the definition says, for people.
+    pub asked: Asked,
     /// When to try again.
     pub retry: RetryPolicy,
+    /// Everything that ends before it begins; sorted, each once.
+    pub after: Vec<NodeIndex>,
+    /// The condition to run.
+    pub when: Option<Spot<String>>,
+    /// Tasks that may fail for good without failing the job.
+    pub tolerate: u32,
+    /// Tasks on workers at once.
+    pub concurrency: Option<u32>,
+    /// Higher goes first within the job.
+    pub priority: i32,
 }
 
-/// Where a module comes from.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Source {
-    /// A crate on the client's machine: built and pushed before submission.
-    Crate(String),
-    /// A file on the client's machine: pushed before submission.
-    Path(String),
-    /// A module in the primary's store: `name`, `name:version`, or `sha256:` and
-    /// at least eight digits.
-    Stored(String),
-}
-
-impl Source {
-    /// Its name in `SubmitRequest::modules`: `crate:DIR`, `path:FILE`, or the
-    /// reference itself, which needs no entry there.
-    pub fn key(&self) -> String {
-        match self {
-            Source::Crate(dir) => format!("crate:{dir}"),
-            Source::Path(file) => format!("path:{file}"),
-            Source::Stored(reference) => reference.clone(),
-        }
-    }
-
-    /// A job's name when the definition has none.
-    pub(crate) fn default_name(&self) -> String {
-        let base = match self {
-            Source::Crate(path) | Source::Path(path) => path
-                .trim_end_matches(['/', '\\'])
-                .rsplit(['/', '\\'])
-                .next()
-                .unwrap_or_default(),
-            Source::Stored(text) if text.starts_with("sha256:") => "",
-            Source::Stored(text) => text.split(':').next().unwrap_or_default(),
-        };
-        let base = base.strip_suffix(".wasm").unwrap_or(base);
-        if crate::values::is_name(base) {
-            base.to_owned()
-        } else {
-            "job".to_owned()
-        }
-    }
+/// The limits that a definition says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Asked {
+    /// Bytes.
+    pub memory: Option<u64>,
+    /// Milliseconds.
+    pub wall_ms: Option<u64>,
+    /// Bytes.
+    pub output: Option<u64>,
 }
 
 /// What tells the indexes of an array apart.
 #[derive(Clone, PartialEq, Debug)]
 pub enum ArraySource {
-    /// `count` numbers.
+    /// Numbers.
     Range {
         /// The first.
-        start: i64,
-        /// From one to the next; not 0.
-        step: i64,
-        /// How many; at least 1.
-        count: u32,
+        start: Bound,
+        /// The first that is not part of it.
+        end: Bound,
+        /// From one to the next.
+        step: Bound,
     },
     /// JSON values, as text.
     Items(Vec<String>),
+    /// The values of a parameter that is a list.
+    ItemsOf(String),
     /// Items that the client lists.
     Listed(List),
+    /// The results of another task.
+    Results(NodeIndex),
+    /// The elements of another task's only result.
+    Elements(NodeIndex),
+}
+
+/// A number, or the parameter that is one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Bound {
+    /// As it stands.
+    Number(i64),
+    /// By name.
+    Param(String),
 }
 
 /// A list that only the client can make, since it reads its files.
@@ -164,43 +168,74 @@ pub enum InputSource {
     Value(serde_json::Value),
     /// A file on the client's machine.
     File(String),
+    /// The file that a parameter names.
+    FileOf(String),
+    /// The results of an array.
+    Gather(NodeIndex),
+    /// The result of a single task.
+    Result(NodeIndex),
+    /// The results of several tasks by name.
+    Join(Vec<NodeIndex>),
+}
+
+/// A file that the client uploads as it is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FileUse {
+    /// Its name in `SubmitRequest::files`.
+    pub key: String,
+    /// Its path, as the definition has it.
+    pub path: String,
 }
 
 impl Definition {
-    /// The nodes, in the plan's order.
-    pub fn nodes(&self) -> impl Iterator<Item = &Node> {
-        std::iter::once(&self.task).chain(&self.reduce)
-    }
-
     /// Every module source, without repetition.
     pub fn sources(&self) -> Vec<Source> {
-        let mut all: Vec<Source> = Vec::new();
-        for node in self.nodes() {
-            if !all.contains(&node.module.value) {
-                all.push(node.module.value.clone());
-            }
-        }
-        all
+        let mut seen = BTreeSet::new();
+        let all = self.nodes.iter().map(|node| &node.source.value);
+        all.filter(|source| seen.insert(source.key()))
+            .cloned()
+            .collect()
     }
 
-    /// Files that the client uploads as they are, by path: entries of
-    /// `SubmitRequest::files`. Files of arrays come with their [`List`].
-    pub fn files(&self) -> Vec<String> {
-        self.nodes()
-            .filter_map(|node| match node.input.as_ref().map(|i| &i.value) {
-                Some(InputSource::File(path)) => Some(path.clone()),
+    /// Files that the client uploads as they are, each once. Files of arrays come
+    /// with their [`List`], those of parameters with [`params::files`](crate::params::files).
+    pub fn files(&self) -> Vec<FileUse> {
+        let mut seen = BTreeSet::new();
+        let of = |key: String, path: &String| FileUse {
+            key,
+            path: path.clone(),
+        };
+        let inputs = self.nodes.iter().filter_map(|node| {
+            match node.input.as_ref().map(|input| &input.value) {
+                Some(InputSource::File(path)) => Some(of(path.clone(), path)),
                 _ => None,
-            })
+            }
+        });
+        let scripts = self.nodes.iter().filter_map(|node| {
+            let script = node.source.value.script()?;
+            Some(of(script.file_key()?, script.path()?))
+        });
+        inputs
+            .chain(scripts)
+            .filter(|file| seen.insert(file.key.clone()))
             .collect()
     }
 
     /// Lists that the client makes.
     pub fn lists(&self) -> Vec<List> {
-        self.nodes()
+        self.nodes
+            .iter()
             .filter_map(|node| match node.array.as_ref().map(|a| &a.value) {
                 Some(ArraySource::Listed(list)) => Some(list.clone()),
                 _ => None,
             })
             .collect()
+    }
+
+    /// The job's name: its own, or that of its first task's code.
+    pub fn job_name(&self) -> String {
+        let own = self.job.name.clone();
+        let first = || Some(self.nodes.first()?.source.value.default_name());
+        own.or_else(first).unwrap_or_else(|| "job".to_owned())
     }
 }

@@ -1,34 +1,47 @@
-//! Reads what an attempt is given: `input` or `input_file`, `args`, `env`.
+//! Reads what an attempt is given: `input`, `input_file` or `input_from`, `args`,
+//! `env` and `config`.
 
 use crate::definition::{InputSource, Spot};
+use crate::node;
+use crate::params::{Kind, fill};
 use crate::placeholder::Placeholders;
 use crate::read::{self, Fields, clip};
 use crate::report::Report;
+use crate::scope::Scope;
 use wasmhost_proto::limits::{MAX_ARGS_BYTES, MAX_INPUT_VALUE};
 
-/// Reads `input` or `input_file`, and finds the placeholders of the former.
+const INPUTS: [&str; 3] = ["input", "input_file", "input_from"];
+
+/// Reads the input, and finds the placeholders of a value.
 pub(crate) fn input(
     report: &mut Report<'_>,
     table: &Fields<'_, '_>,
     placeholders: &mut Placeholders,
+    scope: &mut Scope<'_>,
 ) -> Option<Spot<InputSource>> {
-    let (value, file) = (table.get("input"), table.get("input_file"));
-    if let (Some(_), Some(file)) = (value, file) {
-        report.add(
-            "conflict",
-            Some(&file.span()),
-            "`input` and `input_file` are both given",
-            "choose one",
-        );
+    let given = INPUTS
+        .into_iter()
+        .filter_map(|key| Some((key, table.get(key)?)));
+    if let [(first, _), (second, at), ..] = given.collect::<Vec<_>>().as_slice() {
+        let message = format!("`{first}` and `{second}` are both given");
+        report.add("conflict", Some(&at.span()), message, "choose one");
         return None;
     }
-    if file.is_some() {
-        let path = table.filled(report, "input_file")?;
-        return Some(Spot {
-            value: InputSource::File(path.value),
-            at: path.at,
-        });
+    if table.get("input_from").is_some() {
+        return node::input_from(report, table, scope);
     }
+    if table.get("input_file").is_some() {
+        let path = table.filled(report, "input_file")?;
+        let value = match fill::whole(&path.value) {
+            None => InputSource::File(path.value),
+            Some(name) => {
+                let fits = |kind: &Kind| *kind == Kind::File;
+                InputSource::FileOf(scope.params.of_kind(report, name, &path.at, fits, "file")?)
+            }
+        };
+        return Some(Spot { value, at: path.at });
+    }
+    let value = table.get("input");
     let value = value?;
     let json = read::json(report, &table.path("input"), value)?;
     let bytes = json.to_string().len();
@@ -52,16 +65,24 @@ pub(crate) fn input(
     })
 }
 
-/// Reads `env`.
-pub(crate) fn env(report: &mut Report<'_>, table: &Fields<'_, '_>) -> Vec<(String, Spot<String>)> {
-    let Some(fields) = table.table(report, "env") else {
+/// Reads a table of texts: `env` or `config`.
+pub(crate) fn texts(
+    report: &mut Report<'_>,
+    table: &Fields<'_, '_>,
+    key: &str,
+) -> Vec<(String, Spot<String>)> {
+    let Some(fields) = table.table(report, key) else {
         return Vec::new();
     };
-    let mut env = Vec::new();
+    let (whose, refused): (_, &[char]) = match key {
+        "env" => ("variable", &['=', '\0']),
+        _ => ("setting", &['\0']),
+    };
+    let mut found = Vec::new();
     for (key, value) in fields.entries() {
         let name = key.get_ref().to_string();
-        if name.is_empty() || name.contains(['=', '\0']) {
-            let message = format!("\"{}\" cannot be the name of a variable", clip(&name));
+        if name.is_empty() || name.contains(refused) {
+            let message = format!("\"{}\" cannot be the name of a {whose}", clip(&name));
             report.add(
                 "bad-name",
                 Some(&key.span()),
@@ -70,10 +91,20 @@ pub(crate) fn env(report: &mut Report<'_>, table: &Fields<'_, '_>) -> Vec<(Strin
             );
         }
         if let Some(text) = read::text(report, &fields.path(&clip(&name)), value) {
-            env.push((name, text));
+            found.push((name, text));
         }
     }
-    env
+    let bytes = found.iter().map(|(k, v)| k.len() + v.value.len());
+    if key == "config" && bytes.sum::<usize>() > MAX_ARGS_BYTES {
+        let message = format!("`{}` may have {MAX_ARGS_BYTES} bytes", fields.name());
+        report.add(
+            "too-large",
+            Some(&fields.at),
+            message,
+            "give the data as `input`",
+        );
+    }
+    found
 }
 
 /// What every operating system asks of arguments and environment, and their bound.

@@ -11,20 +11,27 @@ mod catalogue;
 pub mod condition;
 mod definition;
 mod given;
+mod graph;
 pub mod module;
+mod node;
+pub mod params;
 mod parse;
 mod placeholder;
 mod plan;
 mod policy;
 mod read;
 mod report;
+mod scope;
 mod source;
 mod suggest;
 mod values;
 
 pub use batch::{batch_label, batches};
 pub use catalogue::{Ambiguous, Catalogue, ModuleFacts};
-pub use definition::{ArraySource, Definition, InputSource, JobTable, List, Node, Source, Spot};
+pub use definition::{
+    ArraySource, Asked, Bound, Definition, FileUse, InputSource, JobTable, List, Node, Spot,
+};
 pub use parse::parse;
-pub use plan::{check, plan};
+pub use plan::{Planned, check, draft, outline, plan};
+pub use source::{Engine, Script, ScriptText, Source};
 pub use values::{duration_ms, size};

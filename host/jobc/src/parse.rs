@@ -1,39 +1,30 @@
-//! Text to [`Definition`]: the tables, their keys, types and bounds. Finds every
-//! mistake that can be seen without the modules and files.
+//! Text to [`Definition`]: the tables, their keys, types and bounds, the names in
+//! them, and the order of tasks. Finds every mistake that can be seen without the
+//! values of parameters, the modules and the files.
 
-use crate::array::{self, Items};
-use crate::definition::{Definition, JobTable, Node};
-use crate::placeholder::Placeholders;
-use crate::policy::{self, LIMITS, RETRY};
+use crate::definition::{ArraySource, Definition, InputSource, JobTable, Node, Spot};
+use crate::node::{self, Form};
+use crate::params;
 use crate::read::{DURATION, Fields, clip};
 use crate::report::Report;
-use crate::{given, source, suggest, values};
+use crate::scope::{Link, Names, Params, Scope};
+use crate::{graph, suggest, values};
 use toml::de::DeTable;
 use wasmhost_proto::api::Diagnostic;
-use wasmhost_proto::limits::{MAX_DEFINITION, MAX_DESCRIPTION, MAX_JOB_MS};
+use wasmhost_proto::limits::{MAX_DEFINITION, MAX_DESCRIPTION, MAX_JOB_MS, MAX_NODES};
 use wasmhost_proto::plan::OnFailure;
 
-const TABLES: [&str; 3] = ["job", "task", "reduce"];
-const JOB: [&str; 6] = [
+const TABLES: [&str; 5] = ["job", "params", "task", "reduce", "tasks"];
+/// The keys of `[job]`.
+pub(crate) const JOB: [&str; 7] = [
     "name",
     "description",
     "priority",
     "queue_timeout",
     "total_timeout",
     "on_failure",
+    "concurrency",
 ];
-const TASK: [&str; 9] = [
-    "name",
-    "module",
-    "array",
-    "input",
-    "input_file",
-    "args",
-    "env",
-    "limits",
-    "retry",
-];
-const REDUCE: [&str; 6] = ["name", "module", "args", "env", "limits", "retry"];
 const NAME_HELP: &str = "use up to 64 letters, digits and . _ - and begin with a letter";
 
 /// Reads a job definition. On failure all mistakes come at once, in the order of
@@ -76,7 +67,7 @@ fn document(report: &mut Report<'_>, text: &str) -> Option<Definition> {
     }
     let fields = Fields::root(&root);
     fields.only(report, &TABLES, |key| {
-        let table = if TASK.contains(&key) {
+        let table = if Form::Task.keys().contains(&key) {
             "task"
         } else if JOB.contains(&key) {
             "job"
@@ -89,26 +80,62 @@ fn document(report: &mut Report<'_>, text: &str) -> Option<Definition> {
         .table(report, "job")
         .map(|table| job(report, &table))
         .unwrap_or_default();
-    let task = match fields.get("task") {
-        Some(_) => fields
-            .table(report, "task")
-            .and_then(|table| node(report, &table, "task", &TASK)),
-        None => {
+    let declared = params::declare(report, &fields);
+    let nodes = nodes(report, &fields, &declared)?;
+    Some(Definition {
+        job,
+        params: declared.list,
+        nodes,
+    })
+}
+
+/// The tasks of either form, in their order.
+fn nodes(report: &mut Report<'_>, root: &Fields<'_, '_>, params: &Params) -> Option<Vec<Node>> {
+    let short = root.get("task").or(root.get("reduce"));
+    match (root.get("tasks"), short) {
+        (Some(_), None) => named(report, root, params),
+        (Some(long), Some(short)) => {
+            // The later one is the odd one.
+            let (long, short) = (long.span(), short.span());
+            let at = if short.start > long.start {
+                short
+            } else {
+                long
+            };
+            let message = "[tasks.NAME] does not go with [task] and [reduce]";
             report.add(
-                "missing-key",
-                None,
-                "the table [task] is missing",
-                "write [task] and its `module`",
+                "conflict",
+                Some(&at),
+                message,
+                "write every task as [tasks.NAME]",
             );
             None
         }
+        (None, _) => pair(report, root, params),
+    }
+}
+
+/// `[task]`, and `[reduce]` if it is there.
+fn pair(report: &mut Report<'_>, root: &Fields<'_, '_>, params: &Params) -> Option<Vec<Node>> {
+    let nobody = Names::default();
+    let read = |report: &mut Report<'_>, key: &str, form: Form| {
+        let table = root.table(report, key)?;
+        let name = name(report, &table, values::is_task_name, NAME_HELP);
+        let mut scope = Scope::new(params, &nobody);
+        let name = name.unwrap_or_else(|| key.to_owned());
+        node::read(report, &table, form, name, &mut scope)
     };
-    let reduce = fields
-        .table(report, "reduce")
-        .and_then(|table| node(report, &table, "reduce", &REDUCE));
-    let reduced = fields.get("reduce").is_none() || reduce.is_some();
-    let task = task.filter(|_| reduced)?;
-    if let Some(reduce) = reduce.as_ref().filter(|r| r.name == task.name) {
+    let task = read(report, "task", Form::Task);
+    if root.get("task").is_none() {
+        let help = "write [task] and its `module`, or several tasks as [tasks.NAME]";
+        report.add("missing-key", None, "the table [task] is missing", help);
+    }
+    let reduce = read(report, "reduce", Form::Reduce);
+    if root.get("reduce").is_none() {
+        return Some(vec![task?]);
+    }
+    let (task, mut reduce) = (task?, reduce?);
+    if reduce.name == task.name {
         let message = format!("two tasks are named \"{}\"", task.name);
         report.add(
             "duplicate-name",
@@ -117,12 +144,122 @@ fn document(report: &mut Report<'_>, text: &str) -> Option<Definition> {
             "name one of them otherwise",
         );
     }
-    Some(Definition { job, task, reduce })
+    reduce.after = vec![0];
+    reduce.input = Some(Spot {
+        value: InputSource::Gather(0),
+        at: reduce.at.clone(),
+    });
+    Some(vec![task, reduce])
+}
+
+/// Every `[tasks.NAME]`.
+fn named(report: &mut Report<'_>, root: &Fields<'_, '_>, params: &Params) -> Option<Vec<Node>> {
+    let table = root.table(report, "tasks")?;
+    let entries: Vec<_> = table.entries().collect();
+    if entries.is_empty() {
+        let help = "write [tasks.NAME] and its `module`";
+        report.add("missing-key", Some(&table.at), "[tasks] has no task", help);
+        return None;
+    }
+    if entries.len() > MAX_NODES {
+        let message = format!("there are {} tasks, and may be {MAX_NODES}", entries.len());
+        report.add(
+            "too-many",
+            Some(&table.at),
+            message,
+            "make an array of tasks that are alike",
+        );
+        return None;
+    }
+    let keys = entries.iter().map(|(key, _)| key.get_ref().to_string());
+    let names = Names::new(keys.collect());
+    let mut nodes = Vec::with_capacity(entries.len());
+    let mut links: Vec<Vec<Link>> = Vec::with_capacity(entries.len());
+    for ((key, value), name) in entries.iter().zip(&names.order) {
+        if !values::is_task_name(name) {
+            let message = format!("\"{}\" cannot be a name", clip(name));
+            report.add("bad-name", Some(&key.span()), message, NAME_HELP);
+        }
+        let mut scope = Scope::new(params, &names);
+        let path = table.path(&clip(name));
+        let node = Fields::of(report, path, value)
+            .and_then(|table| node::read(report, &table, Form::Named, name.clone(), &mut scope));
+        nodes.push(node);
+        links.push(scope.links);
+    }
+    let order = graph::order(report, &names, &links);
+    let mut nodes = graph::arrange(nodes.into_iter().collect::<Option<_>>()?, &order?);
+    shapes(report, &mut nodes);
+    futile(report, &nodes);
+    Some(nodes)
+}
+
+/// What depends on whether the task that is read is an array.
+fn shapes(report: &mut Report<'_>, nodes: &mut [Node]) {
+    let arrays: Vec<bool> = nodes.iter().map(|node| node.array.is_some()).collect();
+    let names: Vec<String> = nodes.iter().map(|node| node.name.clone()).collect();
+    for node in nodes {
+        if let Some(Spot { value, .. }) = &mut node.input
+            && let InputSource::Result(of) = *value
+            && arrays[usize::from(of)]
+        {
+            *value = InputSource::Gather(of);
+        }
+        if let Some(Spot { value, at }) = &node.array
+            && let ArraySource::Elements(of) = *value
+            && arrays[usize::from(of)]
+        {
+            let of = &names[usize::from(of)];
+            let message = format!("`{of}` is an array: it has many results, not one list");
+            let help = format!("write {{ results = \"{of}\" }} for an index per result");
+            report.add("unfit-array", Some(at), message, help);
+        }
+    }
+}
+
+/// Reports tasks that can never run: their condition is false whatever happens, or
+/// they wait for such tasks alone.
+fn futile(report: &mut Report<'_>, nodes: &[Node]) {
+    let mut never = vec![false; nodes.len()];
+    for (index, node) in nodes.iter().enumerate() {
+        if let Some(when) = &node.when {
+            let reads = crate::condition::check(&when.value).ok();
+            if reads.and_then(|reads| reads.constant) == Some(false) {
+                never[index] = true;
+                let message = format!(
+                    "the task `{}` can never run: its condition is false",
+                    node.name
+                );
+                report.add(
+                    "never-runs",
+                    Some(&when.at),
+                    message,
+                    "take out the task, or its `when`",
+                );
+            }
+            continue;
+        }
+        let mut before = node.after.iter().map(|of| usize::from(*of));
+        if !node.after.is_empty() && before.all(|of| never[of]) {
+            never[index] = true;
+            let first = node
+                .after
+                .first()
+                .map_or("", |of| &nodes[usize::from(*of)].name);
+            let message = format!(
+                "the task `{}` can never run: it waits for `{first}`, which never runs",
+                node.name
+            );
+            report.add("never-runs", Some(&node.at), message, "");
+        }
+    }
 }
 
 fn job(report: &mut Report<'_>, table: &Fields<'_, '_>) -> JobTable {
     table.only(report, &JOB, |key| {
-        TASK.contains(&key)
+        Form::Task
+            .keys()
+            .contains(&key)
             .then(|| format!("put `{key}` below the line [task]"))
     });
     let description = table.text(report, "description");
@@ -150,6 +287,8 @@ fn job(report: &mut Report<'_>, table: &Fields<'_, '_>) -> JobTable {
         queue_ms: table.measure(report, "queue_timeout", &DURATION, 1..=MAX_JOB_MS),
         total_ms: table.measure(report, "total_timeout", &DURATION, 1..=MAX_JOB_MS),
         on_failure: on_failure(report, table).unwrap_or_default(),
+        concurrency: (table.integer(report, "concurrency", 1..=u32::MAX.into()))
+            .and_then(|n| u32::try_from(n).ok()),
     }
 }
 
@@ -184,57 +323,4 @@ fn name(
         return None;
     }
     Some(text.value)
-}
-
-fn node(
-    report: &mut Report<'_>,
-    table: &Fields<'_, '_>,
-    default: &str,
-    known: &[&str],
-) -> Option<Node> {
-    table.only(report, known, |key| match key {
-        "array" | "input" | "input_file" => {
-            Some("[reduce] runs once, with the results of [task]".into())
-        }
-        key if LIMITS.contains(&key) => {
-            Some(format!("put `{key}` below the line [{default}.limits]"))
-        }
-        key if RETRY.contains(&key) => {
-            Some(format!("put `{key}` below the line [{default}.retry]"))
-        }
-        key if JOB.contains(&key) => Some(format!("put `{key}` below the line [job]")),
-        _ => None,
-    });
-    let mut placeholders = Placeholders::default();
-    let array_given = known
-        .contains(&"array")
-        .then(|| table.get("array"))
-        .flatten();
-    let array = array_given.and_then(|value| array::read(report, table.path("array"), value));
-    let input = known
-        .contains(&"input")
-        .then(|| given::input(report, table, &mut placeholders))
-        .flatten();
-    let args = table.texts(report, "args");
-    let env = given::env(report, table);
-    given::command_line(report, table, &args, &env);
-    for text in args.iter().chain(env.iter().map(|(_, value)| value)) {
-        placeholders.find(report, &text.value, &text.at);
-    }
-    // Of an array that could not be read nothing is known.
-    if array_given.is_some() == array.is_some() {
-        placeholders.check(report, &Items::of(array.as_ref().map(|a| &a.value)));
-    }
-    Some(Node {
-        name: name(report, table, values::is_task_name, NAME_HELP)
-            .unwrap_or_else(|| default.to_owned()),
-        limits: policy::limits(report, table),
-        retry: policy::retry(report, table),
-        module: source::read(report, table)?,
-        at: table.at.clone(),
-        array,
-        input,
-        args,
-        env,
-    })
 }

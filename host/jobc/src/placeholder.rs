@@ -4,13 +4,14 @@
 use crate::array::Items;
 use crate::read::clip;
 use crate::report::Report;
+use crate::scope::Params;
 use crate::suggest;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use wasmhost_proto::limits::MAX_PLACEHOLDERS;
 
-const NAMES: [&str; 3] = ["item", "index", "count"];
+const NAMES: [&str; 4] = ["item", "index", "count", "params"];
 
 /// The different placeholders of one task, each with its first place.
 #[derive(Default)]
@@ -33,7 +34,7 @@ impl Placeholders {
                     "bad-placeholder",
                     Some(at),
                     message,
-                    "write ${item}, ${item.key}, ${index} or ${count}",
+                    "write ${item}, ${item.key}, ${index}, ${count} or ${params.NAME}",
                 );
                 return;
             };
@@ -57,8 +58,8 @@ impl Placeholders {
         }
     }
 
-    /// Reports those that can never be filled from these items.
-    pub(crate) fn check(&self, report: &mut Report<'_>, items: &Items<'_>) {
+    /// Reports those that can never be filled from these items and parameters.
+    pub(crate) fn check(&self, report: &mut Report<'_>, items: &Items<'_>, params: &Params) {
         let parsed: Vec<Json> = match items {
             Items::Values(texts) if self.found.keys().any(|name| name.starts_with("item.")) => {
                 texts
@@ -69,7 +70,9 @@ impl Placeholders {
             _ => Vec::new(),
         };
         for (name, at) in &self.found {
-            if let Some((message, help)) = fault(name, items, &parsed) {
+            if let Some(param) = name.strip_prefix("params.").filter(|p| !p.contains('.')) {
+                params.find(report, param, at);
+            } else if let Some((message, help)) = fault(name, items, &parsed) {
                 report.add("bad-placeholder", Some(at), message, help);
             }
         }
@@ -83,10 +86,14 @@ fn fault(name: &str, items: &Items<'_>, parsed: &[Json]) -> Option<(String, Stri
         Some((head, path)) => (head, Some(path)),
         None => (name, None),
     };
+    if head == "params" {
+        let message = format!("'${{{shown}}}' names no parameter");
+        return Some((message, "write ${params.NAME}".into()));
+    }
     if !NAMES.contains(&head) || (head != "item" && path.is_some()) {
         let meant = suggest::nearest(head, &NAMES);
         let help = meant.map_or(
-            "known are ${item}, ${item.key}, ${index} and ${count}".into(),
+            "known are ${item}, ${item.key}, ${index}, ${count} and ${params.NAME}".into(),
             |name| format!("did you mean ${{{name}}}?"),
         );
         return Some((format!("unknown placeholder '${{{shown}}}'"), help));
@@ -99,7 +106,7 @@ fn fault(name: &str, items: &Items<'_>, parsed: &[Json]) -> Option<(String, Stri
             format!("'${{{shown}}}' has no value: the task has no array"),
             "give the task an `array`, or write the value itself".into(),
         )),
-        (_, None) => None,
+        (_, None) | (Items::Unknown, _) => None,
         (Items::Numbers, Some(_)) => Some((
             format!("'${{{shown}}}' has no value: the items are numbers"),
             "write ${item}".into(),

@@ -1,5 +1,6 @@
 //! Collects mistakes: all of them, in the order of the text, up to a bound.
 
+use crate::definition::Spot;
 use std::ops::Range;
 use wasmhost_proto::api::{Diagnostic, Span};
 use wasmhost_proto::limits::MAX_DIAGNOSTICS;
@@ -39,6 +40,29 @@ impl<'t> Report<'t> {
             help: (!help.is_empty()).then_some(help),
             span: at.map(|range| span(self.text, range)),
         });
+    }
+
+    /// Whether another mistake would only be counted.
+    pub(crate) fn is_full(&self) -> bool {
+        self.found.len() == MAX_DIAGNOSTICS
+    }
+
+    /// Counts a mistake that nobody will see.
+    pub(crate) fn more(&mut self) {
+        self.more += 1;
+    }
+
+    /// The place of a part of a text, if the definition has the text as it is:
+    /// without escapes. Else that of the whole.
+    pub(crate) fn within(&self, text: &Spot<String>, part: &Range<usize>) -> Range<usize> {
+        let written = self.text.get(text.at.clone()).unwrap_or_default();
+        match written.find(&text.value) {
+            Some(from) if !text.value.is_empty() => {
+                let from = text.at.start + from;
+                from + part.start..from + part.end
+            }
+            _ => text.at.clone(),
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -1,5 +1,7 @@
 //! Texts with a meaning: durations, sizes, names.
 
+use serde_json::Value as Json;
+use std::cmp::Ordering;
 use wasmhost_proto::limits::MAX_NAME;
 
 const DURATION_UNITS: [(&str, u64); 5] = [
@@ -85,6 +87,17 @@ pub(crate) fn show_ms(ms: u64) -> String {
         .find(|(_, factor)| ms >= *factor && ms.is_multiple_of(*factor))
         .unwrap_or(("ms", 1));
     format!("{}{name}", ms / factor)
+}
+
+/// The order of two numbers or two texts, such as dates; none of anything else.
+pub(crate) fn order(left: &Json, right: &Json) -> Option<Ordering> {
+    match (left, right) {
+        (Json::String(a), Json::String(b)) => Some(a.cmp(b)),
+        _ => match (left.as_i64(), right.as_i64()) {
+            (Some(a), Some(b)) => Some(a.cmp(&b)),
+            _ => left.as_f64()?.partial_cmp(&right.as_f64()?),
+        },
+    }
 }
 
 /// Whether `text` can name a job: letters, digits, `.`, `_`, `-`, a letter or

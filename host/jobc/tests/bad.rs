@@ -1,11 +1,43 @@
-//! Bad definitions, and what is said of them. A case is a line `=== title` and
-//! the text below it in `bad.txt`, where `@N@` stands for N letters and `@deep@`
-//! for nested lists.
+//! Bad definitions, and what is said of them. A case is a line `=== title` and the
+//! text below it: in `bad.txt` a definition that cannot be read, in `bad_jobs.txt`
+//! the parameters as JSON and a definition that cannot be planned, in
+//! `bad_modules.txt` a module as text. `@N@` stands for N letters and `@deep@` for
+//! nested lists.
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
-use wasmhost_jobc::parse;
+use wasmhost_jobc::module::{Hint, admit};
+use wasmhost_jobc::{Ambiguous, Catalogue, ModuleFacts, parse, plan};
+use wasmhost_proto::Digest;
+use wasmhost_proto::api::{Diagnostic, SubmitRequest};
 use wasmhost_proto::limits::{MAX_DEFINITION, MAX_DIAGNOSTICS};
+use wasmhost_proto::module::ModuleKind;
+
+/// A store with a module `task` and several of the name `many`.
+struct Shelf;
+
+impl Catalogue for Shelf {
+    fn digest(&self, digest: Digest) -> Option<ModuleFacts> {
+        Some(ModuleFacts {
+            digest,
+            len: 7,
+            kind: ModuleKind::Task,
+        })
+    }
+
+    fn find(&self, reference: &str) -> Result<Option<ModuleFacts>, Ambiguous> {
+        match reference {
+            "task" | "engine-js" => Ok(self.digest(Digest([1; 32]))),
+            "many" => Err(Ambiguous(vec!["many:1".into(), "many:2".into()])),
+            _ => Ok(None),
+        }
+    }
+
+    fn imports(&self, _: Digest) -> Vec<String> {
+        Vec::new()
+    }
+}
 
 fn expand(text: &str) -> String {
     let mut out = String::new();
@@ -13,21 +45,23 @@ fn expand(text: &str) -> String {
         match (i % 2, part) {
             (0, part) => out.push_str(part),
             (_, "deep") => write!(out, "{}{}", "[".repeat(70), "]".repeat(70)).unwrap(),
-            (_, letters) => out.push_str(&"a".repeat(letters.parse().unwrap())),
+            (_, letters) => match letters.parse() {
+                Ok(count) => out.push_str(&"a".repeat(count)),
+                Err(_) => write!(out, "@{letters}@").unwrap(),
+            },
         }
     }
     out
 }
 
-#[test]
-fn bad_definitions() {
+/// Each case with its mistakes, as text; and how many there are.
+fn report(cases: &str, judge: impl Fn(&str, &str) -> (String, Vec<Diagnostic>)) -> (String, usize) {
     let mut report = String::new();
-    let cases = include_str!("bad.txt").split("=== ").skip(1);
     let mut count = 0;
-    for case in cases {
+    for case in cases.split("=== ").skip(1) {
         let (title, text) = case.split_once('\n').unwrap();
-        let text = expand(text);
-        let mistakes = parse(&text).expect_err(title);
+        let (text, mistakes) = judge(title, text);
+        assert!(!mistakes.is_empty(), "{title} is right");
         count += 1;
         writeln!(report, "=== {title}").unwrap();
         for mistake in mistakes {
@@ -47,7 +81,45 @@ fn bad_definitions() {
             writeln!(report, "{place}{}: {}{help}", mistake.code, mistake.message).unwrap();
         }
     }
-    assert!(count >= 50, "{count} cases");
+    (report, count)
+}
+
+#[test]
+fn bad_definitions() {
+    let (report, count) = report(include_str!("bad.txt"), |title, text| {
+        let text = expand(text);
+        let mistakes = parse(&text).expect_err(title);
+        (text, mistakes)
+    });
+    assert!(count >= 100, "{count} cases");
+    insta::assert_snapshot!(report);
+}
+
+#[test]
+fn bad_jobs() {
+    let (report, count) = report(include_str!("bad_jobs.txt"), |title, text| {
+        let (params, text) = text.split_once('\n').unwrap();
+        let request = SubmitRequest {
+            definition: text.to_owned(),
+            params: serde_json::from_str(params).unwrap(),
+            lists: BTreeMap::from([("lines:empty".into(), vec![])]),
+            ..SubmitRequest::default()
+        };
+        let mistakes = plan(&request, &Shelf).expect_err(title);
+        (text.to_owned(), mistakes)
+    });
+    assert!(count >= 15, "{count} cases");
+    insta::assert_snapshot!(report);
+}
+
+#[test]
+fn bad_modules() {
+    let (report, count) = report(include_str!("bad_modules.txt"), |title, text| {
+        let bytes = wat::parse_str(text).unwrap_or_else(|_| text.as_bytes().to_vec());
+        let rejection = admit(&bytes, &Hint::default()).expect_err(title);
+        (text.to_owned(), rejection.diagnostics)
+    });
+    assert!(count >= 10, "{count} cases");
     insta::assert_snapshot!(report);
 }
 

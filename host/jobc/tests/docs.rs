@@ -35,16 +35,20 @@ fn defaults_are_as_said() {
         let said =
             parse(&format!("{MINIMAL}{key} = {value}")).unwrap_or_else(|e| panic!("{row}\n{e:#?}"));
         assert_eq!(said.job, default.job, "{row}");
-        assert_eq!(said.task.name, default.task.name, "{row}");
+        assert_eq!(said.nodes[0].name, default.nodes[0].name, "{row}");
         assert_eq!(
-            (said.task.limits, &said.task.retry),
-            (default.task.limits, &default.task.retry),
+            (said.nodes[0].limits, &said.nodes[0].retry),
+            (default.nodes[0].limits, &default.nodes[0].retry),
             "{row}"
         );
-        assert_eq!((said.task.args.len(), said.task.env.len()), (0, 0), "{row}");
+        assert_eq!(
+            (said.nodes[0].args.len(), said.nodes[0].env.len()),
+            (0, 0),
+            "{row}"
+        );
         rows += 1;
     }
-    assert_eq!(rows, 13, "rows with a default");
+    assert_eq!(rows, 17, "rows with a default");
 }
 
 /// What is between backticks.

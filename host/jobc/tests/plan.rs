@@ -2,8 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
-use wasmhost_jobc::{Ambiguous, Catalogue, ModuleFacts, check, parse, plan};
+use wasmhost_jobc::{Ambiguous, Catalogue, ModuleFacts, check, parse};
 use wasmhost_proto::Digest;
+use wasmhost_proto::api::Diagnostic;
 use wasmhost_proto::api::SubmitRequest;
 use wasmhost_proto::input::{Array, BlobRef, Input, Item};
 use wasmhost_proto::limits::{MAX_ITEM_BYTES, MAX_ITEMS};
@@ -37,10 +38,24 @@ impl Catalogue for Shelf {
             "task" => self.digest(TASK),
             "command" => self.digest(COMMAND),
             "core" => self.digest(CORE),
+            "engine-js" => self.digest(TASK),
+            "engine-python" => self.digest(COMMAND),
             "many" => return Err(Ambiguous(vec!["many:1".into(), "many:2".into()])),
             _ => None,
         })
     }
+
+    fn imports(&self, digest: Digest) -> Vec<String> {
+        match digest {
+            COMMAND => vec!["wasi:filesystem/types@0.2.6".into()],
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// The plan alone; what it holds of the definition is asked for by its own test.
+fn plan(request: &SubmitRequest, shelf: &Shelf) -> Result<JobPlan, Vec<Diagnostic>> {
+    wasmhost_jobc::plan(request, shelf).map(|planned| planned.plan)
 }
 
 fn blob(n: u8) -> BlobRef {
@@ -75,7 +90,7 @@ fn request(definition: &str) -> SubmitRequest {
             ("lines:long".into(), vec!["x".repeat(MAX_ITEM_BYTES + 1)]),
             ("lines:huge".into(), vec![String::new(); MAX_ITEMS + 1]),
         ]),
-        idempotency_key: None,
+        ..SubmitRequest::default()
     }
 }
 
@@ -87,7 +102,7 @@ fn good(definition: &str) -> JobPlan {
     for (node, seen) in plan.nodes.iter().zip(&view.nodes) {
         assert_eq!(
             (node.array.count(), Some(node.module)),
-            (seen.count, seen.module)
+            (seen.count.unwrap_or(0), seen.module)
         );
     }
     plan
@@ -144,7 +159,7 @@ fn everything_at_once() {
         ),
         (64 << 20, 5_000, 1 << 20)
     );
-    let retry = count.retry;
+    let retry = &count.retry;
     assert_eq!(
         (
             retry.guest,
@@ -277,7 +292,7 @@ fn names_come_from_modules() {
         let mut request = request("");
         request
             .modules
-            .insert(definition.task.module.value.key(), TASK);
+            .insert(definition.nodes[0].source.value.key(), TASK);
         request.definition = format!("[task]\nmodule = {module}");
         assert_eq!(plan(&request, &Shelf).unwrap().name, want, "{module}");
     };
@@ -375,7 +390,10 @@ fn a_check_needs_neither_builds_nor_uploads() {
         .iter()
         .map(|n| (n.name.as_str(), n.count, n.module))
         .collect();
-    assert_eq!(nodes, [("task", 3, None), ("reduce", 1, Some(TASK))]);
+    assert_eq!(
+        nodes,
+        [("task", Some(3), None), ("reduce", Some(1), Some(TASK))]
+    );
     assert!(check(&request("[task]\nmodule = \"nope\""), &Shelf).is_err());
     assert!(
         check(
@@ -402,7 +420,8 @@ fn what_a_client_resolves() {
     .unwrap();
     let keys: Vec<String> = definition.sources().iter().map(|s| s.key()).collect();
     assert_eq!(keys, ["crate:a", "path:b.wasm"]);
-    assert_eq!(definition.files(), ["in"]);
+    let files: Vec<String> = definition.files().into_iter().map(|f| f.key).collect();
+    assert_eq!(files, ["in"]);
     let keys: Vec<String> = definition.lists().iter().map(|l| l.key()).collect();
     assert_eq!(keys, ["lines:l"]);
 }

@@ -70,31 +70,6 @@ pub struct NewJobs {
     pub ids: Vec<JobId>,
 }
 
-/// What a definition would do.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct CheckView {
-    /// The job's name.
-    pub name: String,
-    /// Its nodes.
-    pub nodes: Vec<CheckNode>,
-}
-
-/// What one node of a checked definition would run.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct CheckNode {
-    /// Its name.
-    pub name: String,
-    /// How many tasks.
-    pub count: u32,
-    /// The module; none when it was not resolved.
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
-    pub module: Option<Digest>,
-    /// What an attempt may use.
-    pub limits: AttemptLimits,
-}
-
 /// Where a job is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

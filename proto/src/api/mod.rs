@@ -1,11 +1,13 @@
 //! The client API, version 1: what goes through HTTP as JSON, for the command
 //! line, the browser and everybody else alike. Paths are in [`paths`].
 
+mod check;
 mod cluster;
 mod definition;
 mod job;
 pub mod paths;
 
+pub use check::*;
 pub use cluster::*;
 pub use definition::*;
 pub use job::*;

@@ -59,15 +59,73 @@ pub(crate) fn definition_view() -> DefinitionView {
 }
 
 pub(crate) fn check_view() -> CheckView {
-    let node = |module| CheckNode {
+    let import = |name: &str, functions: &[&str], grant: Option<&str>| ImportView {
+        name: name.into(),
+        functions: functions.iter().map(|f| f.to_string()).collect(),
+        by: match grant {
+            Some(_) => SatisfiedBy::Grant,
+            None => SatisfiedBy::Sandbox,
+        },
+        grant: grant.map(str::to_owned),
+    };
+    let first = CheckNode {
         name: "count".into(),
-        count: 3,
-        module,
+        source: "crate tasks/count".into(),
+        module: Some(digest(0xa1)),
+        kind: Some(ModuleKind::CoreCommand),
+        script: None,
+        count: Some(3),
+        items_of: None,
+        after: vec![],
+        when: None,
+        input_from: vec![],
         limits: limits(),
+        asked: AskedLimits {
+            memory: Some(1 << 20),
+            ..AskedLimits::default()
+        },
+        ceiling: limits(),
+        retry: RetryView {
+            guest: 1,
+            infrastructure: 5,
+            kinds: BTreeMap::from([("trap".into(), 2)]),
+            backoff_ms: 1_000,
+            max_backoff_ms: 60_000,
+        },
+        tolerate: 2,
+        concurrency: Some(8),
+        priority: -1,
+        imports: vec![
+            import(
+                "wasi_snapshot_preview1 (paths)",
+                &["path_open"],
+                Some("filesystem"),
+            ),
+            import("wasmhost:task/log@0.1.0", &[], None),
+        ],
+    };
+    let second = CheckNode {
+        name: "report".into(),
+        source: "script report.js".into(),
+        module: None,
+        kind: None,
+        script: Some(CheckScript {
+            name: "report.js".into(),
+            engine: "engine-js".into(),
+            digest: Some(digest(0xb2)),
+        }),
+        count: None,
+        items_of: Some("results of count".into()),
+        after: vec!["count".into()],
+        when: Some("tasks.count.failed == 0".into()),
+        input_from: vec!["count".into()],
+        imports: vec![],
+        ..first.clone()
     };
     CheckView {
         name: "words".into(),
-        nodes: vec![node(Some(digest(0xa1))), node(None)],
+        nodes: vec![first, second],
+        params: Some(serde_json::json!({"type": "object"})),
     }
 }
 

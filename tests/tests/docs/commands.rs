@@ -34,6 +34,7 @@ pub(crate) const SPANS: &[(&str, &[&str])] = &[
     ("submit --module M", &["submit --module echo --input x"]),
     ("--wait", &["submit job.toml --wait --quiet"]),
     ("check FILE", &["check job.toml"]),
+    ("explain FILE", &["explain job.toml"]),
     ("jobs", &["jobs"]),
     (
         "show JOB[.NODE][.INDEX]",
@@ -75,6 +76,7 @@ pub(crate) const SPANS: &[(&str, &[&str])] = &[
     ),
     ("wasmhost result JOB --wait", &["result ONE --wait"]),
     ("wasmhost check FILE", &["check job.toml"]),
+    ("wasmhost explain FILE", &["explain job.toml"]),
     (
         "wasmhost submit --module M",
         &["submit --module echo", "submit --module hello.wasm"],

@@ -2,6 +2,7 @@
 
 use super::parse::Expr;
 use crate::read::clip;
+use crate::values;
 use serde_json::Value;
 use std::cmp::Ordering;
 
@@ -102,7 +103,7 @@ fn binary(sign: &str, left: &Value, right: &Value) -> Result<Value, String> {
 /// Numbers are equal by value: 1 is 1.0.
 fn equal(left: &Value, right: &Value) -> bool {
     match (left, right) {
-        (Value::Number(_), Value::Number(_)) => numbers(left, right) == Some(Ordering::Equal),
+        (Value::Number(_), Value::Number(_)) => values::order(left, right) == Some(Ordering::Equal),
         (Value::Array(a), Value::Array(b)) => {
             a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equal(a, b))
         }
@@ -110,19 +111,8 @@ fn equal(left: &Value, right: &Value) -> bool {
     }
 }
 
-fn numbers(left: &Value, right: &Value) -> Option<Ordering> {
-    match (left.as_i64(), right.as_i64()) {
-        (Some(a), Some(b)) => Some(a.cmp(&b)),
-        _ => left.as_f64()?.partial_cmp(&right.as_f64()?),
-    }
-}
-
 fn order(sign: &str, left: &Value, right: &Value) -> Result<Ordering, String> {
-    let order = match (left, right) {
-        (Value::String(a), Value::String(b)) => Some(a.cmp(b)),
-        _ => numbers(left, right),
-    };
-    order.ok_or_else(|| unfit(sign, left, right))
+    values::order(left, right).ok_or_else(|| unfit(sign, left, right))
 }
 
 fn within(item: &Value, of: &Value) -> Result<bool, String> {

@@ -10,7 +10,10 @@ mod imports;
 mod inspect;
 mod manifest;
 mod preview1;
+mod satisfied;
 mod shape;
+
+pub use satisfied::satisfied;
 
 use inspect::Facts;
 use wasmhost_proto::api::Diagnostic;

@@ -10,9 +10,9 @@ use super::{capacity, submission};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use wasmhost_core::primary::Reply;
+use wasmhost_jobc::Planned;
 use wasmhost_proto::api::{Diagnostic, NewJobs, SubmitBatch};
 use wasmhost_proto::limits::{MAX_BATCH_JOBS, MAX_IDEMPOTENCY_KEY};
-use wasmhost_proto::plan::JobPlan;
 
 /// Mistakes told of one request.
 const MAX_MISTAKES: usize = 100;
@@ -64,9 +64,12 @@ pub(crate) async fn submit(
             let waits = job.wait_for_capacity;
             whole.push((stored::complete(&shared, job).await?, waits));
         }
-        let (plans, waits) = blocking(move || plans(whole, &modules)).await?;
-        for plan in &plans {
-            submission::require_blobs(&shared, submission::blobs_of(plan)).await?;
+        let (planned, waits) = blocking(move || plans(whole, &modules)).await?;
+        let mut plans = Vec::with_capacity(planned.len());
+        for planned in planned {
+            let plan = submission::keep(&shared, planned).await?;
+            submission::require_blobs(&shared, submission::blobs_of(&plan)).await?;
+            plans.push(plan);
         }
         let plans = capacity::require_all(&shared, plans, waits, key.as_deref()).await?;
         let _turn = turn;
@@ -98,8 +101,8 @@ pub(crate) fn of_job(n: usize, mistake: Diagnostic) -> Diagnostic {
 fn plans(
     jobs: Vec<(Whole, bool)>,
     modules: &Catalogue,
-) -> Result<(Vec<JobPlan>, Vec<bool>), Problem> {
-    let mut plans: Vec<JobPlan> = Vec::with_capacity(jobs.len());
+) -> Result<(Vec<Planned>, Vec<bool>), Problem> {
+    let mut plans: Vec<Planned> = Vec::with_capacity(jobs.len());
     let mut mistakes: Vec<Diagnostic> = Vec::new();
     let mut last: Option<Whole> = None;
     let (jobs, waits): (Vec<Whole>, Vec<bool>) = jobs.into_iter().unzip();

@@ -98,6 +98,12 @@ impl wasmhost_jobc::Catalogue for Catalogue {
             )),
         }
     }
+
+    fn imports(&self, digest: Digest) -> Vec<String> {
+        self.get(digest)
+            .map(|m| m.imports.clone())
+            .unwrap_or_default()
+    }
 }
 
 #[cfg(test)]

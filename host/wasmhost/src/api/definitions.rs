@@ -17,10 +17,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use utoipa::IntoParams;
 use wasmhost_core::record::{DefinitionBody, DefinitionHead, DefinitionRecord, Write};
+use wasmhost_jobc::Planned;
 use wasmhost_proto::Digest;
 use wasmhost_proto::api::{ApplyRequest, DefinitionView, Page, StoredName, SubmitRequest};
 use wasmhost_proto::limits::{MAX_DEFINITION_VERSIONS, MAX_DEFINITIONS, MAX_NAME, MAX_NOTE};
-use wasmhost_proto::plan::JobPlan;
 
 /// The latest version of every stored definition, by name, without their content.
 #[utoipa::path(get, path = "/api/v1/definitions", tag = "definitions", operation_id = "list_definitions",
@@ -165,7 +165,8 @@ async fn put(app: &App, request: ApplyRequest) -> Result<(DefinitionHead, bool),
     // Held until the version is durable: its modules stay.
     let catalogue = app.catalogue.read().await;
     let ApplyRequest { name, note, job } = request;
-    let (plan, pins, job) = compile(job, catalogue.clone()).await?;
+    let (planned, pins, job) = compile(job, catalogue.clone()).await?;
+    let plan = submission::keep(app, planned).await?;
     let name = name.unwrap_or_else(|| plan.name.clone());
     check_name(&name)?;
     let mut files = submission::blobs_of(&plan);
@@ -225,15 +226,15 @@ async fn put(app: &App, request: ApplyRequest) -> Result<(DefinitionHead, bool),
     Ok((head, true))
 }
 
-/// The plan, what the module names in it mean, and the request again.
+/// The plan but for the parameters, what module names mean, and the request again.
 async fn compile(
     job: SubmitRequest,
     modules: Arc<Catalogue>,
-) -> Result<(JobPlan, BTreeMap<String, Digest>, SubmitRequest), Problem> {
+) -> Result<(Planned, BTreeMap<String, Digest>, SubmitRequest), Problem> {
     blocking(move || {
         let noting = Noting::new(&modules);
-        let plan = wasmhost_jobc::plan(&job, &noting).map_err(submission::rejected)?;
-        Ok((plan, noting.found(), job))
+        let planned = wasmhost_jobc::draft(&job, &noting).map_err(submission::rejected)?;
+        Ok((planned, noting.found(), job))
     })
     .await
 }

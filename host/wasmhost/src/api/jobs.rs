@@ -46,7 +46,8 @@ pub(crate) async fn submit(
         let waits = request.wait_for_capacity;
         let whole = stored::complete(&shared, request).await?;
         let small = submission::is_small(&whole.request);
-        let mut plan = submission::plan(whole, catalogue.clone()).await?;
+        let planned = submission::plan(whole, catalogue.clone()).await?;
+        let mut plan = submission::keep(&shared, planned).await?;
         submission::require_blobs(&shared, submission::blobs_of(&plan)).await?;
         if !waits {
             plan = capacity::require(&shared, plan, key.as_deref()).await?;

@@ -40,6 +40,10 @@ impl wasmhost_jobc::Catalogue for Noting<'_> {
         }
         Ok(found)
     }
+
+    fn imports(&self, digest: Digest) -> Vec<String> {
+        wasmhost_jobc::Catalogue::imports(self.modules, digest)
+    }
 }
 
 /// The catalogue with names that stand for what they stood for.
@@ -58,5 +62,9 @@ impl wasmhost_jobc::Catalogue for Pinned<'_> {
             Some(digest) => Ok(self.digest(*digest)),
             None => wasmhost_jobc::Catalogue::find(self.modules, reference),
         }
+    }
+
+    fn imports(&self, digest: Digest) -> Vec<String> {
+        wasmhost_jobc::Catalogue::imports(self.modules, digest)
     }
 }

@@ -8,6 +8,7 @@ use super::stored::Whole;
 use axum::http::HeaderMap;
 use std::collections::HashSet;
 use std::sync::Arc;
+use wasmhost_jobc::Planned;
 use wasmhost_proto::api::paths::IDEMPOTENCY_KEY;
 use wasmhost_proto::api::{CheckView, Diagnostic, SubmitRequest};
 use wasmhost_proto::input::{Array, BlobRef, Input, Item};
@@ -52,7 +53,7 @@ pub(crate) fn is_small(request: &SubmitRequest) -> bool {
 }
 
 /// Compiles the definition, away from the async threads unless it is small.
-pub(crate) async fn plan(whole: Whole, catalogue: Arc<Catalogue>) -> Result<JobPlan, Problem> {
+pub(crate) async fn plan(whole: Whole, catalogue: Arc<Catalogue>) -> Result<Planned, Problem> {
     let planned = match is_small(&whole.request) {
         true => compile(&whole, &catalogue),
         false => blocking(move || compile(&whole, &catalogue)).await,
@@ -61,15 +62,32 @@ pub(crate) async fn plan(whole: Whole, catalogue: Arc<Catalogue>) -> Result<JobP
 }
 
 /// The plan of a submission; that of a stored definition says so.
-pub(crate) fn compile(whole: &Whole, modules: &Catalogue) -> Result<JobPlan, Vec<Diagnostic>> {
+pub(crate) fn compile(whole: &Whole, modules: &Catalogue) -> Result<Planned, Vec<Diagnostic>> {
     let Some((definition, pins)) = &whole.stored else {
         return wasmhost_jobc::plan(&whole.request, modules);
     };
-    let plan = wasmhost_jobc::plan(&whole.request, &Pinned { modules, pins })?;
-    Ok(JobPlan {
-        definition: Some(definition.clone()),
-        ..plan
-    })
+    let mut planned = wasmhost_jobc::plan(&whole.request, &Pinned { modules, pins })?;
+    planned.plan.definition = Some(definition.clone());
+    Ok(planned)
+}
+
+/// Stores what the definition itself holds, such as scripts, and gives the plan.
+pub(crate) async fn keep(app: &App, planned: Planned) -> Result<JobPlan, Problem> {
+    let Planned { plan, blobs } = planned;
+    if blobs.is_empty() {
+        return Ok(plan);
+    }
+    let store = app.handle.blobs().clone();
+    let kept = blocking(move || {
+        for (_, bytes) in blobs {
+            let mut writer = store.begin(bytes.len() as u64)?;
+            writer.write(&bytes)?;
+            writer.finish()?;
+        }
+        Ok(plan)
+    });
+    kept.await
+        .map_err(|e: BlobError| Problem::fault("a script could not be written", &e))
 }
 
 /// What the definition would do, as far as it can be told before modules are

@@ -1,14 +1,16 @@
 //! `wasmhost check FILE`: the mistakes that a submission would find, without
-//! building, uploading or running anything.
+//! building, uploading or running anything. Goes as far as it can without a primary.
 
 use super::context::Context;
 use super::exit::{Exit, Fault};
-use super::submit::prepare::{Definition, outlook};
+use super::submit::prepare::{Definition, Outlook, outlook};
+use crate::client::ClientError;
 use crate::output::human::{duration, line, memory, number};
 use crate::output::lists::short;
 use crate::output::table::{render, table};
-use std::path::PathBuf;
-use wasmhost_proto::api::CheckView;
+use std::path::{Path, PathBuf};
+use wasmhost_jobc::module::satisfied;
+use wasmhost_proto::api::{CheckView, SubmitRequest};
 use wasmhost_proto::limits::MAX_NAME;
 
 #[derive(clap::Args, Debug)]
@@ -18,29 +20,69 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, cx: &Context) -> anyhow::Result<Exit> {
-    let definition = Definition::read(&args.file)?;
-    let (name, origin) = (definition.name.clone(), definition.origin());
-    // Most mistakes are found without a primary.
-    let request = outlook(definition)?;
-    let view = cx
-        .client()
-        .await?
-        .check(&request)
-        .await
-        .map_err(|error| Fault::about(error, origin))?;
-    cx.out.answer(&view, |view| view.name.clone(), text)?;
+    let looked = look(&args.file, cx).await?;
     cx.out
-        .talk(format!("{name} is right: wasmhost submit {name}"));
+        .answer(&looked.view, |view| view.name.clone(), text)?;
+    let name = args.file.display();
+    cx.out.talk(match looked.unchecked {
+        None => format!("{name} is right: wasmhost submit {name}"),
+        Some(unchecked) => format!("{name} is right as far as it can be told: {unchecked}"),
+    });
     Ok(Exit::OK)
+}
+
+/// What was found out about a definition.
+pub(crate) struct Looked {
+    /// What it would do.
+    pub(crate) view: CheckView,
+    /// What could not be checked, in a sentence.
+    pub(crate) unchecked: Option<String>,
+}
+
+/// Checks a definition: what this machine has, then what the primary has.
+pub(crate) async fn look(file: &Path, cx: &Context) -> anyhow::Result<Looked> {
+    let definition = Definition::read(file)?;
+    let origin = definition.origin();
+    let Outlook { request, modules } = outlook(definition)?;
+    // Mistakes that need no primary are told whether there is one or not.
+    let alone = wasmhost_jobc::outline(&request)
+        .map_err(|errors| Fault::refused(origin.clone(), errors))?;
+    let (mut view, unchecked) = match ask(cx, &request).await {
+        Ok(view) => (view, None),
+        Err(ClientError::Unreachable { addr, .. }) => (
+            alone,
+            Some(format!(
+                "no primary answers at {addr}, so that nothing is known of modules in its store"
+            )),
+        ),
+        Err(error) => return Err(Fault::about(error, origin).into()),
+    };
+    for node in view.nodes.iter_mut().filter(|node| node.module.is_none()) {
+        if let Some(local) = modules.get(&node.source) {
+            node.module = Some(local.digest);
+            node.kind = Some(local.kind);
+            node.imports = satisfied(&local.imports);
+        }
+    }
+    Ok(Looked { view, unchecked })
+}
+
+async fn ask(cx: &Context, request: &SubmitRequest) -> Result<CheckView, ClientError> {
+    cx.client().await?.check(request).await
 }
 
 fn text(view: &CheckView) -> String {
     let mut out = table(&["NODE", ">TASKS", "MODULE", ">TIME", ">MEMORY", ">OUTPUT"]);
     for node in &view.nodes {
+        let count = match (node.count, &node.items_of) {
+            (Some(count), _) => number(count.into()),
+            (None, Some(of)) => of.clone(),
+            (None, None) => "parameters".to_owned(),
+        };
         out.add_row([
             line(&node.name, MAX_NAME),
-            number(node.count.into()),
-            node.module.as_ref().map_or("not built yet".into(), short),
+            count,
+            node.module.as_ref().map_or("not known yet".into(), short),
             duration(node.limits.wall_ms),
             memory(node.limits.memory),
             memory(node.limits.output),

@@ -2,7 +2,7 @@
 
 use crate::client::ClientError;
 use crate::client::error::problem;
-use wasmhost_proto::api::{JobState, JobView, Problem};
+use wasmhost_proto::api::{Diagnostic, JobState, JobView, Problem};
 use wasmhost_proto::outcome::FailureKind;
 
 /// How the process ends.
@@ -99,6 +99,15 @@ impl Fault {
             problem: Box::new(error.problem()),
             origin: Some(origin),
         }
+    }
+
+    /// A definition that is refused with every mistake in it.
+    pub(crate) fn refused(origin: Source, errors: Vec<Diagnostic>) -> Fault {
+        let title = format!("{} is not a job definition", origin.name);
+        let mut fault = Fault::new(Exit::REFUSED, "invalid_definition", title);
+        fault.problem.errors = errors;
+        fault.origin = Some(origin);
+        fault
     }
 
     /// Any error, as one with an exit code.

@@ -9,6 +9,7 @@ mod context;
 mod dev;
 mod drain;
 pub(crate) mod exit;
+mod explain;
 mod follow;
 mod info;
 mod jobs;
@@ -60,6 +61,8 @@ enum Command {
     Submit(Box<submit::Args>),
     /// Check a definition without running it
     Check(check::Args),
+    /// Explain what a definition would run: its graph, limits, modules and imports
+    Explain(explain::Args),
     /// List jobs, newest first
     #[command(visible_alias = "ps")]
     Jobs(jobs::Args),
@@ -154,6 +157,7 @@ async fn dispatch(command: Command, cx: &Context) -> anyhow::Result<Exit> {
         Command::Dev(args) => dev::run(args, cx).await,
         Command::Submit(args) => submit::run(*args, cx).await,
         Command::Check(args) => check::run(args, cx).await,
+        Command::Explain(args) => explain::run(args, cx).await,
         Command::Jobs(args) => jobs::run(args, cx).await,
         Command::Show(args) => show::run(args, cx).await,
         Command::Status(args) => status::run(args, cx).await,

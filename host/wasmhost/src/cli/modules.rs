@@ -28,6 +28,11 @@ pub(crate) fn load(cx: &Context, path: &Path) -> anyhow::Result<Local> {
             name: Some(built.name),
         });
     }
+    file(path)
+}
+
+/// Loads a .wasm or .wat file.
+pub(crate) fn file(path: &Path) -> anyhow::Result<Local> {
     let bytes = read(path)?;
     let stem = path.file_stem().and_then(|stem| stem.to_str()).map(name_of);
     if path.extension().is_some_and(|extension| extension == "wat") {

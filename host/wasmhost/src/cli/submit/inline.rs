@@ -2,6 +2,7 @@
 
 use super::prepare::Definition;
 use crate::cli::exit::{Exit, Fault};
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
@@ -112,6 +113,7 @@ impl Inline {
             name: "the flags as a definition".into(),
             base: PathBuf::new(),
             given,
+            params: BTreeMap::new(),
         })
     }
 }

@@ -9,11 +9,12 @@ use crate::client::{Client, ClientError};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use wasmhost_jobc::module::{Hint, admit};
-use wasmhost_jobc::{Definition as Parsed, List, Source};
+use wasmhost_jobc::module::{Admitted, Hint, admit};
+use wasmhost_jobc::{Definition as Parsed, FileUse, List, Source, params};
 use wasmhost_proto::Digest;
 use wasmhost_proto::api::{Diagnostic, SubmitRequest};
 use wasmhost_proto::limits::MAX_DEFINITION;
+use wasmhost_proto::module::ModuleKind;
 
 /// A definition's text, and where its paths begin.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub(crate) struct Definition {
     pub(crate) base: PathBuf,
     /// Content that stands for a path in it.
     pub(crate) given: Option<(String, Vec<u8>)>,
+    /// Values of its parameters.
+    pub(crate) params: BTreeMap<String, serde_json::Value>,
 }
 
 impl Definition {
@@ -57,6 +60,7 @@ impl Definition {
             name: file.display().to_string(),
             base: base.into(),
             given: None,
+            params: BTreeMap::new(),
         })
     }
 
@@ -70,10 +74,13 @@ impl Definition {
 
     /// The definition as it was meant, or every mistake in it.
     pub(crate) fn parse(&self) -> Result<Parsed, Fault> {
-        wasmhost_jobc::parse(&self.text).map_err(|errors| {
-            let title = format!("{} is not a job definition", self.name);
-            mistakes("invalid_definition", title, errors, Some(self.origin()))
-        })
+        wasmhost_jobc::parse(&self.text).map_err(|errors| Fault::refused(self.origin(), errors))
+    }
+
+    /// Every mistake in the values of its parameters.
+    fn refused_params(&self, errors: Vec<Diagnostic>) -> Fault {
+        let title = format!("the parameters of {} are not right", self.name);
+        mistakes("bad_parameters", title, errors, None)
     }
 
     /// Crates may also be named from the current folder, as cargo commands are.
@@ -87,19 +94,56 @@ impl Definition {
     }
 }
 
-/// What the primary needs to check a definition: its lists. Nothing is built or
-/// uploaded, but what it names on this machine must be there.
-pub(crate) fn outlook(definition: Definition) -> anyhow::Result<SubmitRequest> {
+/// What can be said of a definition before anything is built or uploaded.
+pub(crate) struct Outlook {
+    /// What the primary needs to check it: its lists.
+    pub(crate) request: SubmitRequest,
+    /// Modules in files of this machine, by their source as written.
+    pub(crate) modules: BTreeMap<String, LocalModule>,
+}
+
+/// A module in a file of this machine.
+pub(crate) struct LocalModule {
+    /// Its digest, once it is pushed.
+    pub(crate) digest: Digest,
+    /// How it is started.
+    pub(crate) kind: ModuleKind,
+    /// What it imports.
+    pub(crate) imports: Vec<String>,
+}
+
+/// Looks at a definition. Nothing is built or uploaded, but what it names on this
+/// machine must be there, and modules in files must be such.
+pub(crate) fn outlook(definition: Definition) -> anyhow::Result<Outlook> {
     let parsed = definition.parse()?;
     let mut needed: Vec<PathBuf> = Vec::new();
+    let mut modules = BTreeMap::new();
     for source in parsed.sources() {
         match &source {
             Source::Crate(dir) => needed.push(definition.crate_dir(dir).join("Cargo.toml")),
-            Source::Path(file) => needed.push(definition.base.join(file)),
-            Source::Stored(_) => {}
+            Source::Path(file) => {
+                let path = definition.base.join(file);
+                let (admitted, _) = admitted(&path, modules::file(&path)?)?;
+                let local = LocalModule {
+                    digest: Digest(Sha256::digest(&admitted.bytes).into()),
+                    kind: admitted.kind,
+                    imports: admitted.imports,
+                };
+                modules.insert(source.written(), local);
+            }
+            Source::Stored(_) | Source::Script(_) => {}
         }
     }
-    needed.extend(parsed.files().iter().map(|file| definition.base.join(file)));
+    let values = params::known(&parsed, &definition.params)
+        .map_err(|errors| definition.refused_params(errors))?;
+    let of_params = params::files(&parsed, &values);
+    let of_params = of_params.into_iter().map(|(_, path)| path);
+    let files = parsed.files().into_iter().map(|file| file.path);
+    needed.extend(
+        files
+            .chain(of_params)
+            .map(|file| definition.base.join(file)),
+    );
     for path in needed {
         std::fs::metadata(&path).map_err(|error| ClientError::File {
             what: format!("{} names {}", definition.name, path.display()),
@@ -114,11 +158,13 @@ pub(crate) fn outlook(definition: Definition) -> anyhow::Result<SubmitRequest> {
         };
         lists.insert(list.key(), labels);
     }
-    Ok(SubmitRequest {
+    let request = SubmitRequest {
         definition: definition.text,
+        params: definition.params,
         lists,
         ..SubmitRequest::default()
-    })
+    };
+    Ok(Outlook { request, modules })
 }
 
 /// A refusal that lists single mistakes.
@@ -136,25 +182,27 @@ pub(crate) async fn prepare(
     definition: Definition,
 ) -> anyhow::Result<SubmitRequest> {
     let parsed = definition.parse()?;
+    // Mistakes in parameters are found before anything is built or uploaded.
+    let values = params::values(&parsed, &definition.params)
+        .map_err(|errors| definition.refused_params(errors))?;
     let mut modules = BTreeMap::new();
     for source in parsed.sources() {
         let path = match &source {
             Source::Crate(dir) => definition.crate_dir(dir),
             Source::Path(file) => definition.base.join(file),
-            Source::Stored(_) => continue,
+            Source::Stored(_) | Source::Script(_) => continue,
         };
         modules.insert(source.key(), module(cx, client, &path).await?);
     }
     let mut files = Files::new(cx, client);
-    for path in parsed.files() {
+    for FileUse { key, path } in parsed.files() {
         match &definition.given {
-            Some((name, bytes)) if *name == path => files.add_bytes(path, bytes.clone()).await?,
-            _ => {
-                files
-                    .add(path.clone(), &[definition.base.join(path)])
-                    .await?
-            }
+            Some((name, bytes)) if *name == path => files.add_bytes(key, bytes.clone()).await?,
+            _ => files.add(key, &[definition.base.join(path)]).await?,
         }
+    }
+    for (key, path) in params::files(&parsed, &values) {
+        files.add(key, &[definition.base.join(path)]).await?;
     }
     let mut lists = BTreeMap::new();
     for list in parsed.lists() {
@@ -169,6 +217,7 @@ pub(crate) async fn prepare(
     let files = files.finish();
     Ok(SubmitRequest {
         definition: definition.text,
+        params: definition.params,
         modules,
         files,
         lists,
@@ -180,7 +229,20 @@ pub(crate) async fn prepare(
 /// first: mistakes are found before megabytes travel, and content that the
 /// primary has already does not travel again.
 async fn module(cx: &Context, client: &Client, path: &Path) -> anyhow::Result<Digest> {
-    let Local { bytes, name } = modules::load(cx, path)?;
+    let (admitted, name) = admitted(path, modules::load(cx, path)?)?;
+    let digest = Digest(Sha256::digest(&admitted.bytes).into());
+    match client.module(&digest.to_string()).await {
+        Ok(known) => return Ok(known.digest),
+        Err(error) if error.is_not_found() => {}
+        Err(error) => return Err(error.into()),
+    }
+    let pushed = modules::push(cx, client, name.as_deref(), None, admitted.bytes.into()).await?;
+    Ok(pushed.digest)
+}
+
+/// A module as it will be stored, and what to call it.
+fn admitted(path: &Path, local: Local) -> anyhow::Result<(Admitted, Option<String>)> {
+    let Local { bytes, name } = local;
     let hint = Hint {
         name: name.clone(),
         version: None,
@@ -190,12 +252,5 @@ async fn module(cx: &Context, client: &Client, path: &Path) -> anyhow::Result<Di
         let title = format!("{} is no task module", path.display());
         mistakes("module_rejected", title, rejection.diagnostics, None)
     })?;
-    let digest = Digest(Sha256::digest(&admitted.bytes).into());
-    match client.module(&digest.to_string()).await {
-        Ok(known) => return Ok(known.digest),
-        Err(error) if error.is_not_found() => {}
-        Err(error) => return Err(error.into()),
-    }
-    let pushed = modules::push(cx, client, name.as_deref(), None, admitted.bytes.into()).await?;
-    Ok(pushed.digest)
+    Ok((admitted, name))
 }
