@@ -393,8 +393,15 @@ pub const SESSION_OUTBOX: usize = 16 << 10;
 pub const MAX_NEWS: usize = SESSION_OUTBOX / 16;
 /// Changes that a watcher may lag behind before it is told to look at everything.
 pub const CHANGES: usize = 1024;
-/// Inputs gathered at once; each reads the store and writes a file.
-pub const MAX_GATHERS: usize = 2;
+/// An input made of results travels and is stored with its node up to here; a file each
+/// costs a sync of the disk, and most results that are passed along are small.
+pub const MAX_PREPARED_INLINE: usize = 4 << 10;
+/// A result that a condition may read, bytes: it is read to decide, not to compute.
+pub const MAX_CONDITION_RESULT: u64 = 64 << 10;
+/// All results of an array that a condition may read, bytes.
+pub const MAX_CONDITION_LIST: u64 = 1 << 20;
+/// Nodes prepared at once; each reads the store and may write a file.
+pub const MAX_PREPARATIONS: usize = 2;
 /// Results read from the store at once while gathering: up to [`MAX_INLINE`] each.
 pub const GATHER_PAGE: usize = 256;
 /// For sessions to send what is left when the primary shuts down.

@@ -7,6 +7,7 @@
 
 pub mod clock;
 mod log;
+pub mod prepared;
 pub mod primary;
 pub mod record;
 mod rng;

@@ -8,13 +8,14 @@ mod definition;
 
 pub use definition::*;
 
+use crate::prepared::PreparedRecord;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use wasmhost_proto::api::{Counts, JobState, TokenKind};
-use wasmhost_proto::input::BlobRef;
+use wasmhost_proto::input::{BlobRef, Item};
 use wasmhost_proto::module::{Manifest, ModuleKind};
-use wasmhost_proto::outcome::{Failure, Usage};
-use wasmhost_proto::plan::JobPlan;
+use wasmhost_proto::outcome::{Failure, FailureKind, RetryClass, Usage};
+use wasmhost_proto::plan::{JobPlan, RetryPolicy};
 use wasmhost_proto::status::Status;
 use wasmhost_proto::{Digest, JobId, Lease, NodeIndex, TaskId, Timestamp, TokenId, WorkerId};
 
@@ -32,6 +33,10 @@ pub enum Write {
     /// An attempt that failed, the last one too: an outcome can be taken back,
     /// the story of the attempts stays.
     Attempt(TaskId, Box<AttemptRecord>),
+    /// What was found out about a node once the nodes before it had ended.
+    Prepared(JobId, NodeIndex, PreparedRecord),
+    /// Takes that back: the node is to be prepared again.
+    RemovePrepared(JobId, NodeIndex),
     /// A worker.
     Worker(WorkerRecord),
     /// A module.
@@ -73,7 +78,7 @@ pub struct JobRecord {
     pub started: Option<Timestamp>,
     /// When it ended.
     pub ended: Option<Timestamp>,
-    /// Recorded ends over all nodes: succeeded, failed, cancelled and total are exact.
+    /// Recorded ends over all nodes: all but waiting and running are exact.
     pub counts: Counts,
     /// The same by node, of a job that has ended. While it lives its recorded ends tell
     /// them, and this is empty: a job may have ten thousand nodes, and each commit
@@ -83,7 +88,7 @@ pub struct JobRecord {
     pub failure: Option<JobFailureRecord>,
     /// Somebody asked for its end.
     pub cancelled: bool,
-    /// Gathered inputs of nodes, once made.
+    /// Inputs of nodes that were gathered by a version without [`PreparedRecord`].
     pub gathered: Vec<(NodeIndex, BlobRef)>,
     /// The client's key that makes submission repeatable.
     pub idempotency_key: Option<String>,
@@ -253,9 +258,13 @@ pub struct RecoveredJob {
     pub plan: JobPlan,
     /// Every recorded end: where, and whether it was success, a failure or a cancellation.
     pub ended: Vec<(NodeIndex, u32, RecordedEnd)>,
-    /// Failed attempts by task, of tasks that have ended too: how many were charged
-    /// to the guest, how many to the infrastructure, and the highest number. A retry
-    /// of the job must not use a number twice.
+    /// What was found out about nodes.
+    pub prepared: Vec<(NodeIndex, PreparedRecord)>,
+    /// The items of prepared nodes whose items are not in the plan; a store leaves this
+    /// empty, for they are made of what it holds.
+    pub items: Vec<(NodeIndex, Arc<[Item]>)>,
+    /// Failed attempts by task, of tasks that have ended too: what they were charged to,
+    /// and the highest number. A retry of the job must not use a number twice.
     pub failed_attempts: Vec<(NodeIndex, u32, FailedAttempts)>,
 }
 
@@ -271,12 +280,40 @@ pub enum RecordedEnd {
 }
 
 /// A task's failed attempts, counted.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct FailedAttempts {
     /// Charged to the guest.
     pub guest: u32,
     /// Charged to the infrastructure.
     pub infrastructure: u32,
+    /// Charged to kinds of failure for which the retry policy has a count of their own.
+    pub kinds: Vec<(FailureKind, u32)>,
     /// The highest attempt number.
     pub last: u32,
+}
+
+impl FailedAttempts {
+    /// Charges a failed attempt: to its kind if the policy counts that for itself, else
+    /// to its class. How many were charged there with it, and how many may be; none for
+    /// what is never tried again.
+    pub fn charge(&mut self, policy: &RetryPolicy, kind: FailureKind) -> Option<(u32, u32)> {
+        let own = policy.kinds.iter().find(|(own, _)| *own == kind);
+        let (spent, allowed) = match (own, kind.retry_class()) {
+            (Some((_, allowed)), _) => (self.of_kind(kind), *allowed),
+            (None, RetryClass::Guest) => (&mut self.guest, policy.guest),
+            (None, RetryClass::Infrastructure) => (&mut self.infrastructure, policy.infrastructure),
+            (None, RetryClass::Never) => return None,
+        };
+        *spent = spent.saturating_add(1);
+        Some((*spent, allowed))
+    }
+
+    fn of_kind(&mut self, kind: FailureKind) -> &mut u32 {
+        let known = self.kinds.iter().position(|(known, _)| *known == kind);
+        let at = known.unwrap_or(self.kinds.len());
+        if known.is_none() {
+            self.kinds.push((kind, 0));
+        }
+        &mut self.kinds[at].1
+    }
 }

@@ -8,6 +8,7 @@ use crate::recover::{Charge, assemble, end_of};
 use crate::{Store, StoreError, named};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use wasmhost_core::prepared::PreparedRecord;
 use wasmhost_core::record::{
     AttemptRecord, DefinitionHead, DefinitionRecord, JobRecord, ModuleRecord, OutcomeRecord,
     RecoveredJob, TokenRecord, WorkerRecord, Write,
@@ -29,6 +30,7 @@ struct Tables {
     keys: BTreeMap<String, JobId>,
     outcomes: BTreeMap<TaskId, OutcomeRecord>,
     attempts: BTreeMap<(TaskId, u32, u64), AttemptRecord>,
+    prepared: BTreeMap<(JobId, NodeIndex), PreparedRecord>,
     workers: BTreeMap<WorkerId, WorkerRecord>,
     modules: BTreeMap<Digest, ModuleRecord>,
     tokens: BTreeMap<TokenId, TokenRecord>,
@@ -68,6 +70,12 @@ impl Tables {
             Write::Attempt(task, attempt) => {
                 let key = (*task, attempt.lease.attempt, attempt.lease.term);
                 self.attempts.insert(key, (**attempt).clone());
+            }
+            Write::Prepared(job, node, record) => {
+                self.prepared.insert((*job, *node), record.clone());
+            }
+            Write::RemovePrepared(job, node) => {
+                self.prepared.remove(&(*job, *node));
             }
             Write::Worker(worker) => {
                 self.workers.insert(worker.id, worker.clone());
@@ -113,13 +121,17 @@ impl Tables {
                 .range(tasks)
                 .map(|(task, outcome)| (task.node, task.index, end_of(outcome)))
                 .collect(),
+            self.prepared
+                .range((job, 0)..=(job, NodeIndex::MAX))
+                .map(|((_, node), record)| (*node, record.clone()))
+                .collect(),
             self.attempts
                 .range(attempts)
                 .map(|((task, attempt, _), record)| Charge {
                     node: task.node,
                     index: task.index,
                     attempt: *attempt,
-                    class: record.failure.kind.retry_class(),
+                    kind: record.failure.kind,
                 }),
         ))
     }
@@ -284,6 +296,7 @@ impl Store for MemoryStore {
         named.extend(tables.jobs.values().flat_map(named::in_job));
         named.extend(tables.outcomes.values().filter_map(named::in_outcome));
         named.extend(tables.definitions.named());
+        named.extend(tables.prepared.values().filter_map(named::in_prepared));
         Ok(named)
     }
 }

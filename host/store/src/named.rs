@@ -1,6 +1,7 @@
 //! Which blobs a record names. A kind of record that begins to name blobs has
 //! to be added here, or its blobs are collected as garbage.
 
+use wasmhost_core::prepared::PreparedRecord;
 use wasmhost_core::record::{
     DefinitionBody, DefinitionHead, JobRecord, ModuleRecord, OutcomeRecord, StoredResult,
 };
@@ -50,6 +51,17 @@ pub(crate) fn in_body(body: &DefinitionBody) -> impl Iterator<Item = Digest> + '
 /// The blobs of a job's changing half: gathered inputs.
 pub(crate) fn in_job(job: &JobRecord) -> impl Iterator<Item = Digest> + '_ {
     job.gathered.iter().map(|(_, blob)| blob.digest)
+}
+
+/// The blob of a prepared node: its input.
+pub(crate) fn in_prepared(record: &PreparedRecord) -> Option<Digest> {
+    match record {
+        PreparedRecord::Run {
+            input: Some(StoredResult::Blob(blob)),
+            ..
+        } => Some(blob.digest),
+        PreparedRecord::Run { .. } | PreparedRecord::Skipped => None,
+    }
 }
 
 /// The blob of a recorded end: a large result.

@@ -2,9 +2,10 @@
 //! stores use it, so that they cannot differ.
 
 use std::collections::BTreeMap;
+use wasmhost_core::prepared::PreparedRecord;
 use wasmhost_core::record::{FailedAttempts, JobRecord, OutcomeRecord, RecordedEnd, RecoveredJob};
 use wasmhost_proto::NodeIndex;
-use wasmhost_proto::outcome::{FailureKind, RetryClass};
+use wasmhost_proto::outcome::FailureKind;
 use wasmhost_proto::plan::JobPlan;
 
 /// How a recorded end is counted.
@@ -21,7 +22,7 @@ pub(crate) struct Charge {
     pub(crate) node: NodeIndex,
     pub(crate) index: u32,
     pub(crate) attempt: u32,
-    pub(crate) class: RetryClass,
+    pub(crate) kind: FailureKind,
 }
 
 /// Puts a job together.
@@ -29,6 +30,7 @@ pub(crate) fn assemble(
     record: JobRecord,
     plan: JobPlan,
     ended: Vec<(NodeIndex, u32, RecordedEnd)>,
+    prepared: Vec<(NodeIndex, PreparedRecord)>,
     charges: impl IntoIterator<Item = Charge>,
 ) -> RecoveredJob {
     let mut failed: BTreeMap<(NodeIndex, u32), FailedAttempts> = BTreeMap::new();
@@ -36,16 +38,16 @@ pub(crate) fn assemble(
         let task = (charge.node, charge.index);
         let charged = failed.entry(task).or_default();
         charged.last = charged.last.max(charge.attempt);
-        match charge.class {
-            RetryClass::Guest => charged.guest += 1,
-            RetryClass::Infrastructure => charged.infrastructure += 1,
-            RetryClass::Never => {}
+        if let Some(node) = plan.nodes.get(usize::from(charge.node)) {
+            charged.charge(&node.retry, charge.kind);
         }
     }
     RecoveredJob {
         record,
         plan,
         ended,
+        prepared,
+        items: Vec::new(),
         failed_attempts: failed.into_iter().map(|((n, i), f)| (n, i, f)).collect(),
     }
 }

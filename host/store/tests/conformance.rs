@@ -5,12 +5,13 @@
 mod samples;
 
 use samples::{
-    attempt, blob, definition, job, module, outcome, plain, plan, put_job, put_outcome, task,
-    token, worker,
+    attempt, blob, definition, job, module, outcome, plain, plan, prepared, put_job, put_outcome,
+    task, token, worker,
 };
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use wasmhost_core::prepared::PreparedRecord;
 use wasmhost_core::record::{AttemptRecord, FailedAttempts, RecordedEnd, StoredResult, Write};
 use wasmhost_proto::api::JobState;
 use wasmhost_proto::outcome::FailureKind;
@@ -19,7 +20,7 @@ use wasmhost_store::{MemoryStore, RedbStore, Store};
 
 /// A store under test, and how it is after a restart of its process.
 enum Subject {
-    Memory(MemoryStore),
+    Memory(Box<MemoryStore>),
     Redb {
         dir: tempfile::TempDir,
         store: Option<RedbStore>,
@@ -31,14 +32,14 @@ impl Subject {
         let dir = tempfile::tempdir().unwrap();
         let store = Some(RedbStore::open(&dir.path().join("store.redb")).unwrap());
         [
-            Subject::Memory(MemoryStore::new()),
+            Subject::Memory(Box::new(MemoryStore::new())),
             Subject::Redb { dir, store },
         ]
     }
 
     fn store(&self) -> &dyn Store {
         match self {
-            Subject::Memory(store) => store,
+            Subject::Memory(store) => &**store,
             Subject::Redb { store, .. } => store.as_ref().unwrap(),
         }
     }
@@ -296,6 +297,7 @@ fn recovery_gives_live_jobs_with_ends_and_open_attempts() {
                     guest: 1,
                     infrastructure: 0,
                     last: 1,
+                    ..FailedAttempts::default()
                 },
             ),
             (
@@ -305,6 +307,7 @@ fn recovery_gives_live_jobs_with_ends_and_open_attempts() {
                     guest: 1,
                     infrastructure: 2,
                     last: 5,
+                    ..FailedAttempts::default()
                 },
             ),
             (
@@ -314,6 +317,7 @@ fn recovery_gives_live_jobs_with_ends_and_open_attempts() {
                     guest: 0,
                     infrastructure: 0,
                     last: 3,
+                    ..FailedAttempts::default()
                 },
             ),
         ];
@@ -435,5 +439,30 @@ fn every_named_blob_is_found() {
     check(&[batch], |store| {
         let want: HashSet<_> = [1, 2, 3, 4, 5, 7, 9].map(|byte| Digest([byte; 32])).into();
         assert_eq!(store.named_blobs().unwrap(), want);
+    });
+}
+
+#[test]
+fn what_is_found_out_about_nodes_is_kept_until_it_is_taken_back() {
+    let found = [
+        put_job(1, JobState::Running),
+        put_job(2, JobState::Running),
+        vec![
+            Write::Prepared(JobId(1), 1, prepared(9)),
+            Write::Prepared(JobId(1), 4, PreparedRecord::Skipped),
+        ],
+    ];
+    let of = |store: &dyn Store, job| store.recover_job(JobId(job)).unwrap().unwrap().prepared;
+    let names = |store: &dyn Store| store.named_blobs().unwrap().contains(&blob(9).digest);
+    check(&found, |store| {
+        let want = [(1, prepared(9)), (4, PreparedRecord::Skipped)];
+        assert_eq!(of(store, 1), want);
+        assert_eq!(of(store, 2), []);
+        assert!(names(store));
+    });
+    let back = vec![Write::RemovePrepared(JobId(1), 1)];
+    check(&[&found[..], &[back]].concat(), |store| {
+        assert_eq!(of(store, 1), [(4, PreparedRecord::Skipped)]);
+        assert!(!names(store));
     });
 }

@@ -6,13 +6,15 @@ mod samples;
 
 use redb::{Database, Key, ReadableDatabase, ReadableTable, TableDefinition, Value};
 use samples::{
-    attempt, blob, definition, module, outcome, plain, put_job, put_outcome, task, token, worker,
+    attempt, blob, definition, module, outcome, plain, prepared, put_job, put_outcome, task, token,
+    worker,
 };
 use sha2::{Digest as _, Sha256};
+use wasmhost_core::prepared::PreparedRecord;
 use wasmhost_core::record::{StoredResult, Write};
-use wasmhost_proto::Digest;
 use wasmhost_proto::api::JobState;
 use wasmhost_proto::outcome::FailureKind;
+use wasmhost_proto::{Digest, JobId};
 use wasmhost_store::{RedbStore, Store};
 
 /// Compares the first digits of the SHA-256 of a table's keys and records.
@@ -60,6 +62,8 @@ fn the_format_on_disk_stays_as_it_is() {
             Write::Module(Box::new(module(9))),
             Write::Token(token(1)),
             Write::Definition(Box::new(definition("a", 2))),
+            Write::Prepared(JobId(1), 2, prepared(4)),
+            Write::Prepared(JobId(1), 3, PreparedRecord::Skipped),
         ],
     ]
     .concat();
@@ -72,7 +76,8 @@ fn the_format_on_disk_stays_as_it_is() {
     check::<u64, ()>(&database, "live", "7c9fa136d4413fa6");
     check::<&str, u64>(&database, "keys", "b163fb78c8d03fbd");
     check::<(u64, u16, u32), &[u8]>(&database, "ends", "3155624a616ae45f");
-    check::<(u64, u16, u32, u32, u64), &[u8]>(&database, "attempts", "e43850f8f419a400");
+    check::<(u64, u16, u32, u32, u64), &[u8]>(&database, "attempts", "f964b8cde86c42f3");
+    check::<(u64, u16), &[u8]>(&database, "prepared", "a594d4136192de45");
     check::<u64, &[u8]>(&database, "workers", "da40461728f7c9d1");
     check::<[u8; 32], &[u8]>(&database, "modules", "d14172e3face3cf2");
     check::<u64, &[u8]>(&database, "tokens", "de0ab7552450192b");

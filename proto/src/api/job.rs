@@ -115,6 +115,10 @@ pub struct Counts {
     pub failed: u64,
     /// Cancelled.
     pub cancelled: u64,
+    /// Skipped: the condition of their node was not true, or all before it was skipped.
+    /// A skipped node whose number of tasks was never known counts as one.
+    #[serde(default)]
+    pub skipped: u64,
 }
 
 /// A job.
@@ -190,8 +194,30 @@ pub struct NodeView {
     pub array: bool,
     /// Its tasks.
     pub counts: Counts,
+    /// How many tasks it has is not known before other nodes have ended.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub open_ended: bool,
     /// What an attempt may use.
     pub limits: AttemptLimits,
+    /// The nodes that it comes after, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<String>,
+    /// The condition on which it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+    /// Whether it was skipped.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub skipped: bool,
+    /// Tasks of it that may fail for good without failing the job.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub tolerate: u32,
+    /// Tasks of it that may be on workers at once; no bound when none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<u32>,
+}
+
+fn is_zero(n: &u32) -> bool {
+    *n == 0
 }
 
 /// Where a task is.
@@ -211,6 +237,8 @@ pub enum TaskState {
     Failed,
     /// Cancelled.
     Cancelled,
+    /// Skipped with its node.
+    Skipped,
 }
 
 /// A task, with the whole story of its attempts.

@@ -131,12 +131,13 @@ pub(crate) fn check_view() -> CheckView {
 
 pub(crate) fn job_view() -> JobView {
     let counts = Counts {
-        total: 6,
+        total: 8,
         waiting: 1,
         running: 2,
         succeeded: 1,
         failed: 1,
         cancelled: 1,
+        skipped: 2,
     };
     JobView {
         id: job(),
@@ -153,7 +154,13 @@ pub(crate) fn job_view() -> JobView {
             module: digest(0xa1),
             array: true,
             counts,
+            open_ended: true,
             limits: limits(),
+            after: vec!["split".into()],
+            when: Some("results.split > 1".into()),
+            skipped: true,
+            tolerate: 2,
+            concurrency: Some(3),
         }],
         definition: Some(DefinitionRef {
             name: "words".into(),

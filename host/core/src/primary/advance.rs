@@ -1,31 +1,40 @@
 //! Lets nodes of a job's graph go: when the ends of those before them are durable, and
-//! their input is put together.
+//! it is known, durably too, whether they run, over which items, with what input.
 
-use super::jobs::Job;
-use super::nodes::{Node, NodeState, is_over};
+use super::job::Job;
+use super::nodes::{Known, NodeState};
 use super::{Effect, Primary};
 use crate::clock::Now;
-use wasmhost_proto::input::BlobRef;
+use crate::prepared::{Preparation, Prepared, is_dynamic, is_needed};
+use crate::record::Write;
+use std::sync::Arc;
 use wasmhost_proto::outcome::{Failure, FailureKind};
-use wasmhost_proto::plan::NodeInput;
 use wasmhost_proto::{JobId, NodeIndex, TaskId};
 
 impl Job {
-    /// Lets a node go that waits for no other. Whether its input is to be gathered.
-    fn unblock(&mut self, index: NodeIndex) -> Option<NodeIndex> {
-        let plan = self.plan.nodes.get(usize::from(index))?;
-        let node = &mut self.nodes[usize::from(index)];
-        let blocked = node.state == NodeState::Blocked;
-        let mut gather = None;
-        node.state = match plan.input {
-            NodeInput::Gather(from) if !node.gathered => {
-                gather = blocked.then_some(from);
-                NodeState::Gathering
-            }
-            _ => NodeState::Ready,
+    /// Whether a node does not run because nothing that it comes after has run.
+    fn is_passed_over(&self, index: NodeIndex) -> bool {
+        let plan = &self.plan.nodes[usize::from(index)];
+        let skipped = |before: &NodeIndex| {
+            let before = self.nodes.get(usize::from(*before));
+            before.is_some_and(|before| before.durable.skipped > 0)
         };
-        self.note_ready(index);
-        gather
+        plan.when.is_none() && !plan.after.is_empty() && plan.after.iter().all(skipped)
+    }
+
+    fn preparation(&self, id: JobId, index: NodeIndex) -> Preparation {
+        let after = &self.plan.nodes[usize::from(index)].after;
+        let counts = |before: &NodeIndex| {
+            let node = self.nodes.get(usize::from(*before))?;
+            Some((*before, node.durable))
+        };
+        Preparation {
+            job: id,
+            node: index,
+            round: self.record.retries,
+            plan: Arc::clone(&self.plan),
+            before: after.iter().filter_map(counts).collect(),
+        }
     }
 }
 
@@ -39,7 +48,7 @@ impl Primary {
         };
         for index in 0..job.nodes.len() {
             let plan = &job.plan.nodes[index];
-            if plan.after.is_empty() && matches!(plan.input, NodeInput::Given(_)) {
+            if plan.after.is_empty() && !is_needed(plan) {
                 job.nodes[index].state = NodeState::Ready;
                 job.note_ready(index as NodeIndex);
             }
@@ -52,39 +61,29 @@ impl Primary {
             return;
         };
         self.touched.insert(id);
-        let Some(durable) = &job.durable else { return };
-        for (index, _) in &durable.gathered {
-            if let Some(node) = job.nodes.get_mut(usize::from(*index)) {
-                node.gathered = true;
-            }
-        }
         for (n, plan) in job.plan.nodes.iter().enumerate() {
             let open = |before: &&NodeIndex| {
                 let before = job.nodes.get(usize::from(**before));
-                before.is_none_or(|before| !is_over(&before.durable))
+                before.is_none_or(|before| !before.is_over())
             };
             job.nodes[n].blockers = plan.after.iter().filter(open).count() as u32;
         }
-        let free = |node: &Node| node.blockers == 0 && node.state != NodeState::Ready;
-        let free: Vec<NodeIndex> = (0..job.nodes.len() as NodeIndex)
-            .filter(|n| free(&job.nodes[usize::from(*n)]))
-            .collect();
+        let free = |n: &NodeIndex| {
+            let node = &job.nodes[usize::from(*n)];
+            node.blockers == 0 && node.state == NodeState::Blocked
+        };
+        let free: Vec<NodeIndex> = (0..job.nodes.len() as NodeIndex).filter(free).collect();
         self.unblock(id, free);
     }
 
     /// The same when only the ends of the nodes that are `over` have become durable, and
-    /// the inputs of those that are `gathered`.
-    pub(super) fn advance_after(
-        &mut self,
-        id: JobId,
-        over: &[NodeIndex],
-        gathered: &[(NodeIndex, BlobRef)],
-    ) {
+    /// what there is to do in those that are `decided`.
+    pub(super) fn advance_after(&mut self, id: JobId, over: &[NodeIndex], decided: Vec<NodeIndex>) {
         let Some(job) = self.jobs.get_mut(&id).filter(|job| !job.is_stopping()) else {
             return;
         };
         self.touched.insert(id);
-        let mut free = Vec::new();
+        let mut free = decided;
         for after in over.iter().filter_map(|node| job.successors.get(node)) {
             for index in after {
                 let node = &mut job.nodes[usize::from(*index)];
@@ -94,61 +93,104 @@ impl Primary {
                 }
             }
         }
-        for (index, _) in gathered {
-            let node = &mut job.nodes[usize::from(*index)];
-            node.gathered = true;
-            if node.blockers == 0 {
-                free.push(*index);
-            }
-        }
         self.unblock(id, free);
     }
 
+    /// These wait for no other node.
     fn unblock(&mut self, id: JobId, nodes: Vec<NodeIndex>) {
-        let Some(job) = self.jobs.get_mut(&id) else {
-            return;
-        };
-        for node in nodes {
-            if let Some(from) = job.unblock(node) {
-                let job = id;
-                self.effects.push_back(Effect::Gather { job, node, from });
+        for index in nodes {
+            let Some(job) = self.jobs.get_mut(&id) else {
+                return;
+            };
+            let node = &job.nodes[usize::from(index)];
+            if node.counts.skipped > 0 {
+                continue;
+            }
+            let fresh = node.state == NodeState::Blocked;
+            let state = match node.known {
+                Known::Durable if !(fresh && job.is_passed_over(index)) => NodeState::Ready,
+                _ => NodeState::Preparing,
+            };
+            job.nodes[usize::from(index)].state = state;
+            job.note_ready(index);
+            if state == NodeState::Ready || !fresh {
+                continue;
+            }
+            if job.is_passed_over(index) {
+                self.decide(id, index, Prepared::Skipped);
+            } else {
+                let preparation = Box::new(job.preparation(id, index));
+                self.effects.push_back(Effect::Prepare(preparation));
             }
         }
     }
 
-    pub(super) fn gathered(
+    /// A node was prepared, or could not be.
+    pub(super) fn prepared(
         &mut self,
         now: Now,
         id: JobId,
-        node: NodeIndex,
-        result: Result<BlobRef, String>,
+        index: NodeIndex,
+        round: u32,
+        result: Result<Prepared, String>,
     ) {
-        let Some(job) = self.jobs.get_mut(&id).filter(|job| !job.is_stopping()) else {
+        let job = self.jobs.get(&id);
+        let Some(job) = job.filter(|job| !job.is_stopping() && job.record.retries == round) else {
             return;
         };
-        let known = job.record.gathered.iter().any(|(n, _)| *n == node);
-        if known || usize::from(node) >= job.nodes.len() {
+        let node = job.nodes.get(usize::from(index));
+        let asked = |n: &&super::nodes::Node| n.state == NodeState::Preparing;
+        if node.filter(asked).is_none_or(|n| n.known != Known::No) {
             return;
         }
-        match result {
-            Ok(blob) => {
-                job.record_mut().gathered.push((node, blob));
-                self.persist.job(id);
+        let why = match result {
+            Ok(prepared) => return self.decide(id, index, prepared),
+            Err(why) => why,
+        };
+        let failure = Failure::new(FailureKind::BadInput, why);
+        let task = TaskId {
+            job: id,
+            node: index,
+            index: 0,
+        };
+        self.fail(now, id, Some(task), failure);
+    }
+
+    /// It is known what there is to do in a node, and will be recorded.
+    fn decide(&mut self, id: JobId, index: NodeIndex, prepared: Prepared) {
+        let Some(job) = self.jobs.get_mut(&id) else {
+            return;
+        };
+        let dynamic = is_dynamic(&job.plan.nodes[usize::from(index)].array);
+        let node = &mut job.nodes[usize::from(index)];
+        if node.known == Known::No {
+            node.known = Known::Decided;
+            job.undecided -= 1;
+        }
+        self.persist
+            .write(Write::Prepared(id, index, prepared.record()));
+        match prepared {
+            Prepared::Skipped => {
+                let dropped = node.skip();
+                self.open_tasks -= dropped;
+                job.count(index, |c| {
+                    c.total = c.total - dropped + dropped.max(1);
+                    c.skipped += dropped.max(1);
+                });
             }
-            Err(why) => {
-                let message = format!("its input could not be put together: {why}");
-                let task = TaskId {
-                    job: id,
-                    node,
-                    index: 0,
-                };
-                self.fail(
-                    now,
-                    id,
-                    Some(task),
-                    Failure::new(FailureKind::BadInput, message),
-                );
+            Prepared::Run { input, items } => {
+                node.input = input;
+                let items = items.filter(|_| dynamic);
+                let count = items.as_ref().map_or(0, |items| items.len() as u32);
+                if dynamic {
+                    node.wait_for(count);
+                }
+                node.items = items;
+                self.open_tasks += u64::from(count);
+                job.count(index, |c| c.total += u64::from(count));
             }
         }
+        self.persist.job(id);
+        self.touched.insert(id);
     }
 }

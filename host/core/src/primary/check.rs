@@ -2,7 +2,7 @@
 //! while the tables are small, and in simulation.
 
 use super::Primary;
-use super::nodes::ended;
+use super::nodes::{Known, ended};
 use wasmhost_proto::TaskId;
 use wasmhost_proto::api::Counts;
 
@@ -10,12 +10,13 @@ use wasmhost_proto::api::Counts;
 #[cfg(debug_assertions)]
 const SMALL: usize = 256;
 
-fn ends(counts: &Counts) -> [u64; 4] {
+fn ends(counts: &Counts) -> [u64; 5] {
     [
         counts.total,
         counts.succeeded,
         counts.failed,
         counts.cancelled,
+        counts.skipped,
     ]
 }
 
@@ -49,7 +50,7 @@ impl Primary {
     }
 
     fn check_jobs(&self) -> Result<(), String> {
-        let (mut open, mut ready) = (0, 0);
+        let mut open = 0;
         for (id, job) in &self.jobs {
             let record = &job.record;
             ensure!(record.id == *id, "{id} is recorded as {}", record.id);
@@ -59,7 +60,7 @@ impl Primary {
                 "{id} counts {} of {leased} leases",
                 job.leased
             );
-            let mut sums = [0; 4];
+            let (mut sums, mut undecided) = ([0; 5], 0);
             for (n, node) in job.nodes.iter().enumerate() {
                 let counts = &node.counts;
                 let here = node.unleased() + u64::from(node.leased) + ended(counts);
@@ -71,6 +72,21 @@ impl Primary {
                 ensure!(
                     node.running <= node.leased,
                     "{id}.{n} runs more than it leased"
+                );
+                undecided += usize::from(node.known == Known::No);
+                let limit = node.limit.unwrap_or(u32::MAX);
+                ensure!(
+                    node.leased <= limit,
+                    "{id}.{n} has {} of {limit} tasks on workers",
+                    node.leased
+                );
+                ensure!(
+                    counts.skipped == 0 || counts.skipped == counts.total,
+                    "{id}.{n} is skipped in part"
+                );
+                ensure!(
+                    node.ready() == 0 || node.known == Known::Durable,
+                    "{id}.{n} runs before it is prepared"
                 );
                 for index in node.backing_off.keys() {
                     ensure!(
@@ -86,6 +102,11 @@ impl Primary {
                 sums == ends(&record.counts),
                 "{id} counts other ends than its nodes"
             );
+            ensure!(
+                undecided == job.undecided,
+                "{id} counts {} undecided nodes of {undecided}",
+                job.undecided
+            );
             let total = record.counts.total;
             open += total - ended(&record.counts);
             if record.state.is_final() {
@@ -99,7 +120,6 @@ impl Primary {
                 "{id} has {} ready, queue {in_queue}",
                 job.ready()
             );
-            ready += in_queue;
             if let Some(key) = &record.idempotency_key {
                 ensure!(self.keys.contains_key(key), "{id} lost its idempotency key");
             }
@@ -109,11 +129,22 @@ impl Primary {
             "{open} tasks are open, {} counted",
             self.open_tasks
         );
-        ensure!(
-            ready == self.queue.ready(),
-            "{ready} tasks are ready, not {}",
-            self.queue.ready()
-        );
+        self.queue.check()?;
+        for (id, group) in self.queue.groups().all() {
+            let jobs = self.jobs.values().filter(|job| job.group == Some(id));
+            let leased: u64 = jobs.map(|job| u64::from(job.leased)).sum();
+            ensure!(
+                leased == group.leased,
+                "group {id} counts {} of {leased} leases",
+                group.leased
+            );
+            // The bound of a definition may fall while its tasks run.
+            let limit = group.limit().map_or(u64::MAX, u64::from);
+            ensure!(
+                leased <= limit || group.name.is_some(),
+                "group {id} has {leased} of {limit} tasks on workers"
+            );
+        }
         ensure!(
             self.keys.len() <= self.jobs.len(),
             "an idempotency key outlived its job"

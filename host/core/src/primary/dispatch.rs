@@ -2,7 +2,9 @@
 //! workers that idle.
 
 use super::Primary;
+use super::nodes::Node;
 use super::workers::{TakeBack, Worker};
+use crate::record::StoredResult;
 use std::collections::BTreeSet;
 use wasmhost_proto::input::{Array, Input, Item};
 use wasmhost_proto::limits::{ASSIGN_BYTES, FAIR_RUN, MAX_LEASES_PER_WORKER, MAX_NEWS};
@@ -97,15 +99,20 @@ impl Primary {
     /// Leases the job's next consecutive tasks. With the run's size on the wire, roughly.
     fn take_run(&mut self, worker: WorkerId, id: JobId, most: u32) -> Option<(AssignRun, usize)> {
         let job = self.jobs.get_mut(&id)?;
-        let at = usize::from(*job.open.first()?);
-        let array = &job.plan.nodes[at].array;
+        let at = usize::from(job.next_node()?);
         let node = &mut job.nodes[at];
-        let (most, mut bytes) = fitting(array, node.waiting.first()?, most);
+        let room = node.room().min(self.queue.room(job.group));
+        let most = u64::from(most).min(room) as u32;
+        let named = node.items.clone();
+        let array = &job.plan.nodes[at].array;
+        let named = named.as_deref().or(match array {
+            Array::Items(items) => Some(items),
+            _ => None,
+        });
+        let (most, bytes) = fitting(named, node.waiting.first()?, most);
         let (indexes, attempt) = node.take_run(most)?;
-        let items = run_items(array, &indexes);
-        bytes += 64;
+        let items = run_items(array, named, &indexes);
         job.note_ready(at as NodeIndex);
-        let ready = job.ready();
         let lease = Lease {
             term: self.term,
             attempt,
@@ -119,8 +126,9 @@ impl Primary {
             index: first,
         };
         self.lease(task, taken, worker, lease);
-        self.queue
-            .update(id, self.jobs.get(&id)?.record.priority, ready);
+        let job = self.jobs.get(&id)?;
+        let (priority, ready) = (job.record.priority, job.ready());
+        self.queue.update(id, priority, ready, job.group);
         if let Some(w) = self.workers.get_mut(&worker) {
             w.request.want = w.request.want.saturating_sub(taken);
             w.request.free_slots = w.request.free_slots.saturating_sub(taken);
@@ -135,7 +143,7 @@ impl Primary {
             first,
             items,
         };
-        Some((run, bytes))
+        Some((run, bytes + 64))
     }
 
     /// Tells a worker of a node, once per session. Whether this was the time.
@@ -147,7 +155,7 @@ impl Primary {
             return false;
         }
         job.told.insert(worker);
-        let spec = node_spec(id, node, &job.plan, &job.record.gathered);
+        let spec = node_spec(id, node, &job.plan, &job.nodes[usize::from(node)]);
         self.send(worker, ToWorker::Prepare(Box::new(spec)));
         true
     }
@@ -183,8 +191,8 @@ impl Primary {
 }
 
 /// How many of `most` indexes from the start of a run fit into one message, and their size.
-fn fitting(array: &Array, run: std::ops::Range<u32>, most: u32) -> (u32, usize) {
-    let Array::Items(items) = array else {
+fn fitting(items: Option<&[Item]>, run: std::ops::Range<u32>, most: u32) -> (u32, usize) {
+    let Some(items) = items else {
         return (most, 0);
     };
     let (mut count, mut bytes) = (0, 0);
@@ -203,7 +211,7 @@ fn fitting(array: &Array, run: std::ops::Range<u32>, most: u32) -> (u32, usize) 
     (count, bytes)
 }
 
-fn run_items(array: &Array, indexes: &std::ops::Range<u32>) -> RunItems {
+fn run_items(array: &Array, items: Option<&[Item]>, indexes: &std::ops::Range<u32>) -> RunItems {
     match array {
         Array::Single => RunItems::Single,
         Array::Range { start, step, .. } => RunItems::Range {
@@ -211,38 +219,29 @@ fn run_items(array: &Array, indexes: &std::ops::Range<u32>) -> RunItems {
             step: *step,
             count: indexes.len() as u32,
         },
-        Array::Items(items) => {
-            let some = items.get(indexes.start as usize..indexes.end as usize);
+        // Nothing of an array waits before its items are known.
+        Array::Items(_) | Array::Results(_) | Array::Elements(_) => {
+            let some = items.unwrap_or_default();
+            let some = some.get(indexes.start as usize..indexes.end as usize);
             RunItems::Items(some.unwrap_or_default().iter().cloned().collect())
         }
-        // Nothing of it waits before its items are known.
-        Array::Results(_) | Array::Elements(_) => RunItems::Items(Default::default()),
     }
 }
 
-fn node_spec(
-    job: JobId,
-    node: NodeIndex,
-    plan: &JobPlan,
-    gathered: &[(NodeIndex, wasmhost_proto::input::BlobRef)],
-) -> NodeSpec {
+fn node_spec(job: JobId, node: NodeIndex, plan: &JobPlan, live: &Node) -> NodeSpec {
     let of = &plan.nodes[usize::from(node)];
-    let input = match &of.input {
-        NodeInput::Given(input) => input.clone(),
-        NodeInput::Gather(_) | NodeInput::Result(_) | NodeInput::Join(_) => {
-            let blob = gathered
-                .iter()
-                .find(|(n, _)| *n == node)
-                .map(|(_, b)| b.clone());
-            // A node is ready only when its input is there.
-            blob.map_or(Input::Bytes(Vec::new()), Input::Blob)
-        }
+    let input = match (&of.input, &live.input) {
+        (NodeInput::Given(input), _) => input.clone(),
+        (_, Some(StoredResult::Blob(blob))) => Input::Blob(blob.clone()),
+        (_, Some(StoredResult::Inline(bytes))) => Input::Bytes(bytes.clone()),
+        // There was no result to take.
+        (_, None) => Input::Bytes(Vec::new()),
     };
     NodeSpec {
         job,
         node,
         name: of.name.clone(),
-        count: of.array.count(),
+        count: live.counts.total as u32,
         module: of.module,
         module_len: of.module_len,
         kind: of.kind,

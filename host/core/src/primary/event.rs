@@ -1,7 +1,7 @@
 //! All that can happen to a primary, and all that it may ask for.
 
+use crate::prepared::{Preparation, Prepared};
 use crate::record::{RecoveredJob, Write};
-use wasmhost_proto::input::BlobRef;
 use wasmhost_proto::plan::JobPlan;
 use wasmhost_proto::wire::{ToPrimary, ToWorker};
 use wasmhost_proto::{JobId, NodeIndex, TaskId, WorkerId};
@@ -81,14 +81,16 @@ pub enum Event {
         /// The batch's number.
         seq: u64,
     },
-    /// The answer to [`Effect::Gather`].
-    Gathered {
+    /// The answer to [`Effect::Prepare`].
+    Prepared {
         /// The job.
         job: JobId,
-        /// The gathering node.
+        /// The node.
         node: NodeIndex,
-        /// The blob, or why it could not be made.
-        result: Result<BlobRef, String>,
+        /// That of the question.
+        round: u32,
+        /// What was found out, or why that could not be: then the job fails.
+        result: Result<Prepared, String>,
     },
     /// Time has passed: [`super::Primary::next_timeout`] came.
     Timeout,
@@ -125,16 +127,9 @@ pub enum Effect {
         /// The answer.
         reply: Result<Reply, Refusal>,
     },
-    /// Put the results of `from` together into one blob, as
-    /// [`wasmhost_proto::plan::NodeInput::Gather`] says.
-    Gather {
-        /// The job.
-        job: JobId,
-        /// The gathering node.
-        node: NodeIndex,
-        /// The node whose results to take.
-        from: NodeIndex,
-    },
+    /// Find out whether a node runs, over which items, and with what input, as
+    /// [`wasmhost_proto::plan::NodePlan`] says; answer with [`Event::Prepared`].
+    Prepare(Box<Preparation>),
     /// A job's view has changed; watchers may look again. Coalesced.
     JobChanged(JobId),
     /// A job's end is durable; it has left the core's memory.

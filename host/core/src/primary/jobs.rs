@@ -1,192 +1,21 @@
 //! Live jobs: from submission or recovery to a durable end.
 
-use super::nodes::{Node, ended, is_over};
+use super::job::Job;
 use super::persist::After;
 use super::timers::Timer;
 use super::{Effect, Primary, Refusal, Reply, RequestId};
-use crate::clock::{Mono, Now};
+use crate::clock::Now;
 use crate::record::{JobRecord, RecoveredJob, Write};
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use wasmhost_proto::api::{Counts, JobState};
 use wasmhost_proto::limits::MAX_LIVE_JOBS;
+use wasmhost_proto::outcome::{Failure, FailureKind};
 use wasmhost_proto::plan::JobPlan;
 use wasmhost_proto::wire::ToWorker;
-use wasmhost_proto::{JobId, NodeIndex, Timestamp, WorkerId};
-
-/// A record to be written, and the nodes whose counts change with it.
-pub(super) type Version = (Arc<JobRecord>, Vec<(NodeIndex, Counts)>);
+use wasmhost_proto::{JobId, NodeIndex, TaskId};
 
 /// Batches on their way to the store that make a crowd.
 const CROWD: usize = 2;
-
-#[derive(Clone, Debug)]
-pub(super) struct Job {
-    pub(super) plan: Arc<JobPlan>,
-    /// The truth of this instant; part of it may be on its way to the store.
-    pub(super) record: Arc<JobRecord>,
-    /// What the store holds; none until the job is durable.
-    pub(super) durable: Option<Arc<JobRecord>>,
-    pub(super) nodes: Vec<Node>,
-    /// The nodes that wait for each, once for each time that they name it.
-    pub(super) successors: BTreeMap<NodeIndex, Vec<NodeIndex>>,
-    /// Nodes that could hand out tasks, and how many in all.
-    pub(super) open: BTreeSet<NodeIndex>,
-    open_tasks: u64,
-    /// Nodes whose counts have changed since the record was last written.
-    changed: Vec<NodeIndex>,
-    pub(super) leased: u32,
-    /// Waits for workers that may still run its tasks from before a restart.
-    pub(super) held: bool,
-    /// Workers that were told of it in their session.
-    pub(super) told: BTreeSet<WorkerId>,
-    pub(super) queue_due: Option<Mono>,
-    pub(super) total_due: Option<Mono>,
-}
-
-impl Job {
-    fn new(plan: Arc<JobPlan>, record: JobRecord) -> Job {
-        let nodes = plan
-            .nodes
-            .iter()
-            .map(|n| Node::new(n.array.count(), record.retries));
-        let nodes: Vec<Node> = nodes.collect();
-        let mut successors: BTreeMap<NodeIndex, Vec<NodeIndex>> = BTreeMap::new();
-        for (n, node) in plan.nodes.iter().enumerate() {
-            for before in &node.after {
-                let after = successors.entry(*before).or_default();
-                after.push(n as NodeIndex);
-            }
-        }
-        let mut job = Job {
-            plan,
-            record: Arc::new(record),
-            durable: None,
-            nodes,
-            successors,
-            open: BTreeSet::new(),
-            open_tasks: 0,
-            changed: Vec::new(),
-            leased: 0,
-            held: false,
-            told: BTreeSet::new(),
-            queue_due: None,
-            total_due: None,
-        };
-        job.recount();
-        job
-    }
-
-    /// The job as its records tell it, nothing of it leased.
-    pub(super) fn recover(recovered: RecoveredJob) -> Job {
-        let mut job = Job::new(Arc::new(recovered.plan), recovered.record);
-        for (node, index, failed) in recovered.failed_attempts {
-            if let Some(node) = job.nodes.get_mut(usize::from(node)) {
-                node.failed.insert(index, failed);
-            }
-        }
-        for (node, index, end) in recovered.ended {
-            if let Some(node) = job.nodes.get_mut(usize::from(node)) {
-                node.recover_end(index, end);
-            }
-        }
-        job.recount();
-        job
-    }
-
-    fn recount(&mut self) {
-        let nodes = self.nodes.iter().map(|node| &node.counts);
-        let counts = nodes.fold(Counts::default(), |sum, n| Counts {
-            total: sum.total + n.total,
-            succeeded: sum.succeeded + n.succeeded,
-            failed: sum.failed + n.failed,
-            cancelled: sum.cancelled + n.cancelled,
-            ..sum
-        });
-        let record = self.record_mut();
-        record.counts = counts;
-        record.node_counts = Vec::new();
-    }
-
-    /// The record, to change it: versions that are on their way to the store stay.
-    pub(super) fn record_mut(&mut self) -> &mut JobRecord {
-        Arc::make_mut(&mut self.record)
-    }
-
-    /// What the store is to hold of it now.
-    pub(super) fn version(&mut self) -> Version {
-        let changed = self.changed.drain(..).map(|index| {
-            let node = &mut self.nodes[usize::from(index)];
-            node.changed = false;
-            (index, node.counts)
-        });
-        let changed = changed.collect();
-        // Until the store's record of a repeated job says that it lives, it is read as
-        // that of an ended one.
-        let repeated = self.durable.is_none() && self.record.retries > 0;
-        if self.record.state.is_final() || repeated {
-            let counts = self.nodes.iter().map(|node| node.counts).collect();
-            self.record_mut().node_counts = counts;
-        } else if !self.record.node_counts.is_empty() {
-            self.record_mut().node_counts = Vec::new();
-        }
-        (self.record.clone(), changed)
-    }
-
-    pub(super) fn count(&mut self, index: NodeIndex, change: impl Fn(&mut Counts)) {
-        change(&mut self.record_mut().counts);
-        let node = &mut self.nodes[usize::from(index)];
-        change(&mut node.counts);
-        if !std::mem::replace(&mut node.changed, true) {
-            self.changed.push(index);
-        }
-    }
-
-    /// The node's waiting tasks or its state have changed.
-    pub(super) fn note_ready(&mut self, index: NodeIndex) {
-        let node = &mut self.nodes[usize::from(index)];
-        let ready = node.ready();
-        let before = std::mem::replace(&mut node.counted, ready);
-        self.open_tasks = self.open_tasks - before + ready;
-        match ready {
-            0 => self.open.remove(&index),
-            _ => self.open.insert(index),
-        };
-    }
-
-    /// Whether what is ready is counted as it is.
-    pub(super) fn counts_ready(&self) -> bool {
-        let open = self.nodes.iter().filter(|node| node.ready() > 0).count();
-        open == self.open.len()
-            && self.nodes.iter().all(|node| node.counted == node.ready())
-            && self.open_tasks == self.nodes.iter().map(Node::ready).sum::<u64>()
-    }
-
-    pub(super) fn is_stopping(&self) -> bool {
-        self.record.state == JobState::Stopping || self.record.state.is_final()
-    }
-
-    /// Tasks that could be handed out now.
-    pub(super) fn ready(&self) -> u64 {
-        if self.held || self.is_stopping() {
-            return 0;
-        }
-        self.open_tasks
-    }
-
-    /// A task of it has begun. Whether that was the first.
-    pub(super) fn note_start(&mut self, at: Timestamp) -> bool {
-        let first = self.record.started.is_none();
-        if first {
-            self.record_mut().started = Some(at);
-        }
-        if self.record.state == JobState::Queued {
-            self.record_mut().state = JobState::Running;
-            return true;
-        }
-        first
-    }
-}
 
 impl Primary {
     pub(super) fn submit(
@@ -303,7 +132,8 @@ impl Primary {
         if let Some(key) = &job.record.idempotency_key {
             self.keys.insert(key.clone(), id);
         }
-        self.open_tasks += job.record.counts.total - ended(&job.record.counts);
+        self.open_tasks += job.unended();
+        job.group = self.queue.join(id, &job.plan);
         self.jobs.insert(id, Box::new(job));
         self.touched.insert(id);
         self.jobs_changed.insert(id);
@@ -316,11 +146,25 @@ impl Primary {
         job.durable = Some(job.record.clone());
         job.held = job.record.started.is_some() && !self.awaited.is_empty();
         let stopping = job.record.state == JobState::Stopping;
+        let without = job.without_items();
         self.insert(now, job);
-        match stopping {
-            true => self.stop(now, id, None),
-            false => self.advance(id),
+        match (stopping, without) {
+            (true, _) => self.stop(now, id, None),
+            (false, None) => self.advance(id),
+            (false, Some(node)) => self.lacks_items(now, id, node),
         }
+    }
+
+    /// Fails a job that cannot go on.
+    pub(super) fn lacks_items(&mut self, now: Now, job: JobId, node: NodeIndex) {
+        let why = "the results of which its items were made cannot be read any more";
+        let failure = Failure::new(FailureKind::BadInput, why);
+        let task = TaskId {
+            job,
+            node,
+            index: 0,
+        };
+        self.fail(now, job, Some(task), failure);
     }
 
     /// Puts touched jobs into their right state and place.
@@ -330,18 +174,20 @@ impl Primary {
                 continue;
             };
             self.jobs_changed.insert(id);
-            if is_over(&job.record.counts) && !job.record.state.is_final() {
+            if job.is_over() && !job.record.state.is_final() {
                 let record = job.record_mut();
                 record.state = match record.state {
                     JobState::Stopping if record.cancelled => JobState::Cancelled,
                     JobState::Stopping => JobState::Failed,
-                    _ if record.counts.failed > 0 => JobState::Failed,
+                    // Tolerated failures leave no reason.
+                    _ if record.failure.is_some() => JobState::Failed,
                     _ => JobState::Succeeded,
                 };
                 record.ended = Some(now.wall);
                 self.persist.job(id);
             }
-            self.queue.update(id, job.record.priority, job.ready());
+            let (priority, ready) = (job.record.priority, job.ready());
+            self.queue.update(id, priority, ready, job.group);
         }
     }
 
@@ -372,7 +218,8 @@ impl Primary {
                 self.send(worker, ToWorker::Forget { job: id });
             }
         }
-        self.queue.update(id, job.record.priority, 0);
+        self.queue.update(id, job.record.priority, 0, job.group);
+        self.queue.leave(id, job.group, &job.plan);
         self.jobs_changed.remove(&id);
         self.effects.push_back(Effect::JobEnded(id));
     }

@@ -56,7 +56,14 @@ impl Primary {
         }
         if let Some(job) = self.jobs.get_mut(&first.job) {
             job.leased += count;
-            job.nodes[usize::from(first.node)].leased += count;
+            let node = &mut job.nodes[usize::from(first.node)];
+            node.leased += count;
+            if node.limit.is_some() {
+                job.note_ready(first.node);
+            }
+            if let Some(group) = job.group {
+                self.queue.leased(group, count);
+            }
         }
     }
 
@@ -87,6 +94,12 @@ impl Primary {
             let node = &mut job.nodes[usize::from(first.node)];
             node.leased -= count;
             node.running -= ran;
+            if node.limit.is_some() {
+                job.note_ready(first.node);
+            }
+            if let Some(group) = job.group {
+                self.queue.unleased(group, count);
+            }
             self.touched.insert(first.job);
         }
         Some((count, leased))

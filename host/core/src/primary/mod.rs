@@ -1,17 +1,20 @@
 //! The primary's state machine: jobs in, leases out, outcomes recorded once.
 //!
-//! Cut by table: `jobs` and their `nodes` (`advance` lets those of a graph go), the
-//! `queue` of what can be handed out, `workers`, the `leases` between them and the `runs`
-//! that they are kept as, `timers`, and `persist` for what is on its way to the store. `dispatch` hands out, `outcomes` takes in, `liveness` and
-//! `reconcile` deal with workers that fall silent and come back, `stop` and `retry`
-//! with jobs out of turn. `view`, `waits` and `admission` answer; `check` holds what must always
-//! be true. Reads no clock and does no IO.
+//! Cut by table: `jobs`, each a `job` with its `nodes` (`advance` lets those of a graph
+//! go), the `queue` of what can be handed out with the `groups` of jobs that share a
+//! bound, `workers`, the `leases` between them and the `runs` that they are kept as,
+//! `timers`, and `persist` for what is on its way to the store. `dispatch` hands out,
+//! `outcomes` takes in, `liveness` and `reconcile` deal with workers that fall silent and
+//! come back, `stop` and `retry` with jobs out of turn. `view`, `waits` and `admission`
+//! answer; `check` holds what must always be true. Reads no clock and does no IO.
 
 mod admission;
 mod advance;
 mod check;
 mod dispatch;
 mod event;
+mod groups;
+mod job;
 mod jobs;
 mod leases;
 mod liveness;
@@ -79,7 +82,7 @@ pub struct Primary {
     /// The last job that primaries before this one have made durable.
     last_recovered: JobId,
     /// Boxed: what the map moves about is small.
-    jobs: BTreeMap<JobId, Box<jobs::Job>>,
+    jobs: BTreeMap<JobId, Box<job::Job>>,
     /// Live jobs by their idempotency keys.
     keys: BTreeMap<String, JobId>,
     leases: runs::Leases,
@@ -181,7 +184,12 @@ impl Primary {
             Event::Frame { session, messages } => self.frame(now, session, messages),
             Event::Disconnected { session } => self.disconnected(now, session),
             Event::Persisted { seq } => self.persisted(seq),
-            Event::Gathered { job, node, result } => self.gathered(now, job, node, result),
+            Event::Prepared {
+                job,
+                node,
+                round,
+                result,
+            } => self.prepared(now, job, node, round, result),
             Event::Timeout => {}
         }
         while let Some(timer) = self.timers.pop_due(now.mono) {

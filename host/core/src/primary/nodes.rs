@@ -5,20 +5,36 @@
 
 use super::ranges::Ranges;
 use crate::clock::Mono;
-use crate::record::{FailedAttempts, RecordedEnd};
+use crate::prepared::{self, PreparedRecord};
+use crate::record::{FailedAttempts, RecordedEnd, StoredResult};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use wasmhost_proto::api::Counts;
+use wasmhost_proto::input::Item;
 use wasmhost_proto::outcome::FailureKind;
+use wasmhost_proto::plan::NodePlan;
 
 /// What keeps a node from handing out tasks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum NodeState {
     /// Nodes before it have not ended, or their end is not durable yet.
     Blocked,
-    /// Its input is being put together.
-    Gathering,
+    /// It is being prepared, or was found to be skipped.
+    Preparing,
     /// Nothing.
     Ready,
+}
+
+/// Whether it is known what there is to do: whether it runs, over which items, with
+/// what input.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Known {
+    /// No.
+    No,
+    /// Yes, and that is on its way to the store.
+    Decided,
+    /// Yes, durably, or from the plan.
+    Durable,
 }
 
 /// A failed task on its way to the next attempt.
@@ -41,8 +57,13 @@ pub(super) struct Node {
     pub(super) durable: Counts,
     /// The counts have changed since the job's record was last written.
     pub(super) changed: bool,
-    /// Its input was put together, durably.
-    pub(super) gathered: bool,
+    pub(super) known: Known,
+    /// Its input, unless the plan has it.
+    pub(super) input: Option<StoredResult>,
+    /// Its items, unless the plan has them.
+    pub(super) items: Option<Arc<[Item]>>,
+    /// How many of its tasks may be on workers at once.
+    pub(super) limit: Option<u32>,
     pub(super) state: NodeState,
     /// Nodes before it whose end is not durable.
     pub(super) blockers: u32,
@@ -57,7 +78,8 @@ pub(super) struct Node {
 }
 
 impl Node {
-    pub(super) fn new(count: u32, retries: u32) -> Node {
+    pub(super) fn new(plan: &NodePlan, retries: u32) -> Node {
+        let count = plan.array.count();
         let counts = Counts {
             total: u64::from(count),
             ..Counts::default()
@@ -67,7 +89,13 @@ impl Node {
             counts,
             durable: counts,
             changed: false,
-            gathered: false,
+            known: match prepared::is_needed(plan) {
+                true => Known::No,
+                false => Known::Durable,
+            },
+            input: None,
+            items: None,
+            limit: plan.concurrency,
             state: NodeState::Blocked,
             blockers: 0,
             counted: 0,
@@ -82,9 +110,15 @@ impl Node {
     /// Tasks that could be handed out now.
     pub(super) fn ready(&self) -> u64 {
         match self.state {
-            NodeState::Ready => self.waiting.len(),
-            NodeState::Blocked | NodeState::Gathering => 0,
+            NodeState::Ready => self.waiting.len().min(self.room()),
+            NodeState::Blocked | NodeState::Preparing => 0,
         }
+    }
+
+    /// How many more of its tasks may go to workers.
+    pub(super) fn room(&self) -> u64 {
+        let room = |limit: u32| u64::from(limit.saturating_sub(self.leased));
+        self.limit.map_or(u64::MAX, room)
     }
 
     /// Tasks that have not ended and are on no worker.
@@ -121,6 +155,36 @@ impl Node {
         Some((run, attempt))
     }
 
+    /// So many items were found: so many tasks wait.
+    pub(super) fn wait_for(&mut self, count: u32) {
+        self.waiting = Ranges::below(count);
+    }
+
+    /// It does not run. How many tasks waited.
+    pub(super) fn skip(&mut self) -> u64 {
+        std::mem::take(&mut self.waiting).len()
+    }
+
+    /// Applies what was found out about it before a restart.
+    pub(super) fn recover_prepared(&mut self, record: PreparedRecord) {
+        match record {
+            PreparedRecord::Skipped => {
+                self.skip();
+                self.counts.total = self.counts.total.max(1);
+                self.counts.skipped = self.counts.total;
+            }
+            PreparedRecord::Run { input, count } => {
+                self.input = input;
+                if let Some(count) = count {
+                    self.wait_for(count);
+                    self.counts.total = u64::from(count);
+                }
+            }
+        }
+        self.known = Known::Durable;
+        self.durable = self.counts;
+    }
+
     /// Applies a recorded end found at recovery.
     pub(super) fn recover_end(&mut self, index: u32, end: RecordedEnd) {
         if self.waiting.remove(index) {
@@ -134,10 +198,20 @@ impl Node {
         }
     }
 
-    /// So many of its tasks have ended durably. Whether that was the last of them.
-    pub(super) fn note_durable(&mut self, counts: Counts) -> bool {
-        let before = std::mem::replace(&mut self.durable, counts);
-        is_over(&counts) && !is_over(&before)
+    /// Whether all of its tasks have ended durably, or will never begin.
+    pub(super) fn is_over(&self) -> bool {
+        self.known == Known::Durable && is_over(&self.durable)
+    }
+
+    /// So many of its tasks have ended durably, and with them it may be `decided` what
+    /// there is to do. Whether that was the last that others waited for.
+    pub(super) fn note_durable(&mut self, counts: Counts, decided: bool) -> bool {
+        let before = self.is_over();
+        self.durable = counts;
+        if decided {
+            self.known = Known::Durable;
+        }
+        !before && self.is_over()
     }
 }
 
@@ -146,9 +220,9 @@ pub(super) fn is_over(counts: &Counts) -> bool {
     ended(counts) == counts.total
 }
 
-/// Tasks that have ended.
+/// Tasks that have ended, and those that were skipped.
 pub(super) fn ended(counts: &Counts) -> u64 {
-    counts.succeeded + counts.failed + counts.cancelled
+    counts.succeeded + counts.failed + counts.cancelled + counts.skipped
 }
 
 #[cfg(test)]
@@ -161,12 +235,12 @@ mod tests {
         // Rounds of a retried job: one attempt fails, the next one succeeds, leaves no
         // trace and is taken back; in every second round nothing is tried at all.
         for round in 0..6 {
-            let mut node = Node::new(1, round);
+            let mut node = Node::new(&NodePlan::default(), round);
             let failed = FailedAttempts {
                 last,
                 ..FailedAttempts::default()
             };
-            node.failed.insert(0, failed);
+            node.failed.insert(0, failed.clone());
             if round % 2 == 1 {
                 continue;
             }

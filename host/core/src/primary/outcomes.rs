@@ -157,16 +157,12 @@ impl Primary {
         let failed = node.failed.entry(task.index).or_default();
         failed.last = failed.last.max(lease.attempt);
         let class = failure.kind.retry_class();
-        let (spent, allowed) = match class {
-            RetryClass::Never => return false,
-            RetryClass::Guest => (&mut failed.guest, policy.guest),
-            RetryClass::Infrastructure => (&mut failed.infrastructure, policy.infrastructure),
+        let Some((nth, allowed)) = failed.charge(policy, failure.kind) else {
+            return false;
         };
-        if *spent >= allowed {
+        if nth > allowed {
             return false;
         }
-        *spent += 1;
-        let nth = *spent;
         if nth == 1 && class == RetryClass::Infrastructure {
             node.waiting.insert(task.index);
             job.note_ready(task.node);
@@ -190,14 +186,19 @@ impl Primary {
         let Some(job) = self.jobs.get_mut(&task.job) else {
             return;
         };
-        job.nodes[usize::from(task.node)].failed.remove(&task.index);
+        let tolerated = u64::from(job.plan.nodes[usize::from(task.node)].tolerate);
+        let node = &mut job.nodes[usize::from(task.node)];
+        node.failed.remove(&task.index);
+        let tolerated = node.counts.failed < tolerated;
         job.count(task.node, |c| c.failed += 1);
-        let task_failure = JobFailureRecord {
-            task: Some(task),
-            failure,
-        };
-        job.record_mut().failure.get_or_insert(task_failure);
-        let stop = job.plan.on_failure == OnFailure::Stop;
+        if !tolerated {
+            let task_failure = JobFailureRecord {
+                task: Some(task),
+                failure,
+            };
+            job.record_mut().failure.get_or_insert(task_failure);
+        }
+        let stop = !tolerated && job.plan.on_failure == OnFailure::Stop;
         self.record_end(task, outcome);
         if stop {
             self.stop(now, task.job, None);

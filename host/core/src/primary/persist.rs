@@ -1,8 +1,9 @@
 //! What is on its way to the store, and what waits for it. One batch per event
 //! at most; nothing is promised before the batch that holds it is durable.
 
-use super::jobs::Version;
+use super::job::Version;
 use super::marks::Marks;
+use super::nodes::Known;
 use super::{Effect, Primary, Refusal, Reply, RequestId};
 use crate::record::{OutcomeRecord, Write};
 use std::collections::VecDeque;
@@ -23,7 +24,6 @@ pub(super) enum After {
 #[derive(Clone, Debug)]
 struct Pending {
     seq: u64,
-    /// Records of jobs, and the nodes whose counts change with them.
     jobs: Vec<Version>,
     /// Tasks whose end is in it, as runs.
     ended: Vec<(TaskId, u32)>,
@@ -106,7 +106,7 @@ impl Primary {
             return;
         }
         let ended = std::mem::take(&mut self.persist.ended);
-        writes.extend(jobs.iter().map(|(record, _)| Write::Job(record.clone())));
+        writes.extend(jobs.iter().map(|job| Write::Job(job.record.clone())));
         self.persist.seq += 1;
         let seq = self.persist.seq;
         self.persist.pending.push_back(Pending {
@@ -125,28 +125,37 @@ impl Primary {
                 return;
             };
             batch.after.into_iter().for_each(|a| self.promise(a));
-            for (record, changed) in batch.jobs {
-                let id = record.id;
-                let Some(job) = self.jobs.get_mut(&id) else {
-                    continue;
-                };
-                let mut over = Vec::new();
-                for (index, counts) in changed {
-                    if job.nodes[usize::from(index)].note_durable(counts) {
-                        over.push(index);
-                    }
-                }
-                let before = job.durable.replace(record.clone());
-                self.jobs_changed.insert(id);
-                if record.state.is_final() {
-                    self.evict(id);
-                } else if let Some(before) = before {
-                    let gathered = record.gathered.get(before.gathered.len()..);
-                    self.advance_after(id, &over, gathered.unwrap_or_default());
-                } else {
-                    self.advance(id);
-                }
+            batch.jobs.into_iter().for_each(|job| self.stored(job));
+        }
+    }
+
+    /// A version of a job is durable.
+    fn stored(&mut self, version: Version) {
+        let Version { record, changed } = version;
+        let id = record.id;
+        let Some(job) = self.jobs.get_mut(&id) else {
+            return;
+        };
+        let (mut over, mut decided) = (Vec::new(), Vec::new());
+        for (index, counts, known) in changed {
+            let node = &mut job.nodes[usize::from(index)];
+            if known && node.known == Known::Decided {
+                decided.push(index);
             }
+            if node.note_durable(counts, known) {
+                // Nobody asks for them any more.
+                (node.input, node.items) = (None, None);
+                over.push(index);
+            }
+        }
+        let new = job.durable.replace(record.clone()).is_none();
+        self.jobs_changed.insert(id);
+        if record.state.is_final() {
+            self.evict(id);
+        } else if new {
+            self.advance(id);
+        } else {
+            self.advance_after(id, &over, decided);
         }
     }
 

@@ -1,22 +1,27 @@
 //! Which job's task is next: by priority, and among equals by what each was
 //! given already (stride scheduling with equal shares: Waldspurger and Weihl,
-//! 1995). Holds jobs that have a task to hand out, and no others.
+//! 1995). Holds jobs that have a task to hand out, and no others. A job whose group is
+//! at its bound waits outside the order, so that nothing looks at it in vain.
 
+pub(super) use super::groups::GroupId;
+use super::groups::{Group, Groups, Key, Lines};
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use wasmhost_proto::JobId;
+use wasmhost_proto::plan::JobPlan;
 
 #[derive(Clone, Copy, Debug)]
 struct Place {
     priority: i32,
     /// Tasks handed out while in the queue, from the pass at which it entered.
     pass: u64,
-    /// Tasks that could be handed out now.
+    /// Tasks that could be handed out now, but for the bound of its group.
     ready: u64,
+    group: Option<GroupId>,
 }
 
 impl Place {
-    fn key(&self, job: JobId) -> (Reverse<i32>, u64, JobId) {
+    fn key(&self, job: JobId) -> Key {
         (Reverse(self.priority), self.pass, job)
     }
 }
@@ -24,8 +29,9 @@ impl Place {
 /// Jobs with something to hand out, in order.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Queue {
-    order: BTreeSet<(Reverse<i32>, u64, JobId)>,
+    lines: Lines,
     places: BTreeMap<JobId, Place>,
+    groups: Groups,
     ready: u64,
 }
 
@@ -35,14 +41,15 @@ impl Queue {
         self.ready
     }
 
-    /// Tasks that one job could hand out now; 0 when it is not in the queue.
+    /// Tasks that one job could hand out now, but for the bound of its group; 0 when it is
+    /// not in the queue.
     pub(super) fn ready_of(&self, job: JobId) -> u64 {
         self.places.get(&job).map_or(0, |place| place.ready)
     }
 
     /// The job whose turn it is, and whether others of its priority wait.
     pub(super) fn head(&self) -> Option<(JobId, bool)> {
-        let mut order = self.order.iter();
+        let mut order = self.lines.order.iter();
         let (priority, _, job) = order.next()?;
         let contended = order.next().is_some_and(|(other, ..)| other == priority);
         Some((*job, contended))
@@ -50,48 +57,173 @@ impl Queue {
 
     /// Says how many tasks a job could hand out now. A job that enters starts
     /// level with the one of its priority that was given least.
-    pub(super) fn update(&mut self, job: JobId, priority: i32, ready: u64) {
+    pub(super) fn update(&mut self, job: JobId, priority: i32, ready: u64, group: Option<GroupId>) {
+        let before = self.ready_of(job);
         match self.places.get_mut(&job) {
-            Some(place) if ready > 0 => {
-                self.ready = self.ready - place.ready + ready;
-                place.ready = ready;
-            }
+            Some(place) if ready > 0 => place.ready = ready,
             Some(place) => {
-                self.ready -= place.ready;
-                self.order.remove(&place.key(job));
+                let key = place.key(job);
                 self.places.remove(&job);
+                self.remove(&key, group);
             }
             None if ready > 0 => {
-                let peers = (Reverse(priority), 0, JobId(0))..;
-                let least = self.order.range(peers).next();
-                let pass = least.filter(|(p, ..)| p.0 == priority).map_or(0, |l| l.1);
                 let place = Place {
                     priority,
-                    pass,
+                    pass: self.lines.least(priority),
                     ready,
+                    group,
                 };
-                self.order.insert(place.key(job));
+                self.insert(place.key(job), group);
                 self.places.insert(job, place);
-                self.ready += ready;
             }
-            None => {}
+            None => return,
         }
+        match group {
+            None => self.ready = self.ready - before + ready,
+            Some(id) => self.change_group(id, |g| g.ready = g.ready - before + ready),
+        }
+    }
+
+    fn insert(&mut self, key: Key, group: Option<GroupId>) {
+        match group.and_then(|id| self.groups.get_mut(id)) {
+            Some(group) => group.parked.insert(key) && self.lines.parked.insert(key),
+            None => self.lines.order.insert(key),
+        };
+    }
+
+    fn remove(&mut self, key: &Key, group: Option<GroupId>) {
+        if let Some(group) = group.and_then(|id| self.groups.get_mut(id)) {
+            group.parked.remove(key);
+            group.inside.remove(key);
+            self.lines.parked.remove(key);
+        }
+        self.lines.order.remove(key);
+    }
+
+    /// Changes a group; its jobs stand in the queue as it has room then.
+    fn change_group(&mut self, id: GroupId, change: impl FnOnce(&mut Group)) {
+        self.change(id, |groups| {
+            groups.get_mut(id).map(change).unwrap_or_default()
+        });
+    }
+
+    /// The same when the group may come or go.
+    fn change(&mut self, id: GroupId, change: impl FnOnce(&mut Groups)) {
+        let offer = |groups: &Groups| groups.get(id).map_or(0, Group::offer);
+        let before = offer(&self.groups);
+        change(&mut self.groups);
+        if let Some(group) = self.groups.get_mut(id) {
+            group.fit(&mut self.lines);
+        }
+        self.ready = self.ready - before + offer(&self.groups);
     }
 
     /// Charges a job for tasks that it handed out.
     pub(super) fn charge(&mut self, job: JobId, tasks: u64) {
-        if let Some(place) = self.places.get_mut(&job) {
-            self.order.remove(&place.key(job));
-            place.pass += tasks;
-            self.order.insert(place.key(job));
+        let Some(place) = self.places.get_mut(&job) else {
+            return;
+        };
+        let (old, group) = (place.key(job), place.group);
+        place.pass += tasks;
+        let new = place.key(job);
+        match group {
+            None => {
+                self.lines.order.remove(&old);
+                self.lines.order.insert(new);
+            }
+            Some(id) => {
+                self.remove(&old, group);
+                self.insert(new, group);
+                self.change(id, |_| ());
+            }
         }
     }
 
     /// Tasks of jobs that come before `job`, looking at no more than `most` jobs.
     pub(super) fn ahead_of(&self, job: JobId, most: usize) -> u64 {
-        let ahead = self.order.iter().map(|(.., id)| *id);
+        let ahead = self.lines.order.iter().map(|(.., id)| *id);
         let ahead = ahead.take_while(|id| *id != job).take(most);
         ahead.map(|id| self.ready_of(id)).sum()
+    }
+
+    /// A job lives from now on. Its group, if a bound may hold for it.
+    pub(super) fn join(&mut self, job: JobId, plan: &JobPlan) -> Option<GroupId> {
+        let id = self.groups.of(plan)?;
+        self.change(id, |groups| groups.join(job, id, plan));
+        Some(id)
+    }
+
+    /// A job has ended. It has nothing to hand out any more.
+    pub(super) fn leave(&mut self, job: JobId, group: Option<GroupId>, plan: &JobPlan) {
+        if let Some(id) = group {
+            self.change(id, |groups| groups.leave(job, id, plan));
+        }
+    }
+
+    /// So many tasks more of a group are on workers.
+    pub(super) fn leased(&mut self, group: GroupId, tasks: u32) {
+        self.change_group(group, |group| group.leased += u64::from(tasks));
+    }
+
+    /// So many tasks of a group are on workers no more.
+    pub(super) fn unleased(&mut self, group: GroupId, tasks: u32) {
+        self.change_group(group, |group| group.leased -= u64::from(tasks));
+    }
+
+    /// How many more tasks of a group may go to workers.
+    pub(super) fn room(&self, group: Option<GroupId>) -> u64 {
+        let group = group.and_then(|id| self.groups.get(id));
+        group.map_or(u64::MAX, Group::room)
+    }
+
+    pub(super) fn groups(&self) -> &Groups {
+        &self.groups
+    }
+
+    /// Compares the tables with each other. What disagrees.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let free = self.places.values().filter(|place| place.group.is_none());
+        let free: u64 = free.map(|place| place.ready).sum();
+        let offers: u64 = self.groups.all().map(|(_, group)| group.offer()).sum();
+        if self.ready != free + offers {
+            return Err(format!(
+                "{} tasks are ready, not {}",
+                free + offers,
+                self.ready
+            ));
+        }
+        for (job, place) in &self.places {
+            let key = place.key(*job);
+            let group = place.group.and_then(|id| self.groups.get(id));
+            let parked = group.is_some_and(|group| group.parked.contains(&key));
+            let inside = group.is_none_or(|group| group.inside.contains(&key));
+            let queued = self.lines.order.contains(&key);
+            let outside = self.lines.parked.contains(&key);
+            if parked == queued || parked == inside && place.group.is_some() || parked != outside {
+                return Err(format!(
+                    "{job} is in the queue and waits outside, or neither"
+                ));
+            }
+        }
+        for (id, group) in self.groups.all() {
+            let of_group = self.places.values().filter(|place| place.group == Some(id));
+            let ready: u64 = of_group.map(|place| place.ready).sum();
+            let room = group.room();
+            let inside = group.inside.len() as u64;
+            let best = match (group.inside.last(), group.parked.first()) {
+                (Some(worst), Some(parked)) => worst < parked,
+                _ => true,
+            };
+            if ready != group.ready || inside > room || !best {
+                return Err(format!(
+                    "group {id} has room for {room}, and {inside} jobs inside"
+                ));
+            }
+            if inside < room && !group.parked.is_empty() {
+                return Err(format!("group {id} has room and lets jobs wait"));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -102,14 +234,14 @@ mod tests {
     fn check(jobs: &[(u64, i32, u64)], charge: u64, want: &[u64]) {
         let mut queue = Queue::default();
         for (id, priority, ready) in jobs {
-            queue.update(JobId(*id), *priority, *ready);
+            queue.update(JobId(*id), *priority, *ready, None);
         }
         let got: Vec<u64> = std::iter::from_fn(|| {
             let (job, _) = queue.head()?;
             queue.charge(job, charge);
             let rest = queue.ready_of(job).saturating_sub(charge);
             let priority = jobs.iter().find(|j| j.0 == job.0)?.1;
-            queue.update(job, priority, rest);
+            queue.update(job, priority, rest, None);
             Some(job.0)
         })
         .collect();
@@ -127,9 +259,9 @@ mod tests {
     #[test]
     fn a_new_job_starts_level() {
         let mut queue = Queue::default();
-        queue.update(JobId(1), 0, 1000);
+        queue.update(JobId(1), 0, 1000, None);
         queue.charge(JobId(1), 500);
-        queue.update(JobId(2), 0, 1000);
+        queue.update(JobId(2), 0, 1000, None);
         queue.charge(JobId(1), 1);
         assert_eq!(queue.head(), Some((JobId(2), true)));
         queue.charge(JobId(2), 2);

@@ -97,7 +97,9 @@ impl Primary {
             return false;
         }
         let fresh = lease.attempt >= node.next_attempt(task.index) && lease.term <= self.term;
-        if !fresh || node.ready() == 0 || !node.waiting.remove(task.index) {
+        // A bound on tasks at once holds for these, too.
+        let room = node.ready() > 0 && self.queue.room(job.group) > 0;
+        if !fresh || !room || !node.waiting.remove(task.index) {
             return false;
         }
         job.note_ready(task.node);

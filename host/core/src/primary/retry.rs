@@ -1,9 +1,10 @@
 //! Runs what did not succeed in an ended job again.
 
-use super::jobs::Job;
+use super::job::Job;
 use super::persist::After;
 use super::{Primary, Refusal, Reply, RequestId};
 use crate::clock::Now;
+use crate::prepared::{PreparedRecord, is_dynamic};
 use crate::record::{FailedAttempts, RecordedEnd, RecoveredJob, Write};
 use std::collections::BTreeMap;
 use wasmhost_proto::api::JobState;
@@ -33,13 +34,11 @@ impl Primary {
         let mut attempts: BTreeMap<(NodeIndex, u32), FailedAttempts> = BTreeMap::new();
         for (node, index, failed) in &ended_job.failed_attempts {
             let last = failed.last;
-            attempts.insert(
-                (*node, *index),
-                FailedAttempts {
-                    last,
-                    ..Default::default()
-                },
-            );
+            let fresh = FailedAttempts {
+                last,
+                ..FailedAttempts::default()
+            };
+            attempts.insert((*node, *index), fresh);
         }
         let taken_back = ended_job
             .ended
@@ -56,18 +55,28 @@ impl Primary {
             .into_iter()
             .map(|((node, index), f)| (node, index, f));
         ended_job.failed_attempts = attempts.collect();
+        // What a node was found to do stands while nothing before it is repeated.
+        let stands = |node: &NodeIndex| again.get(node) != Some(&Repeat::All);
+        let void = ended_job.prepared.extract_if(.., |(n, _)| !stands(n));
+        for (node, _) in void {
+            self.persist.write(Write::RemovePrepared(id, node));
+        }
+        ended_job.items.retain(|(node, _)| stands(node));
         let record = &mut ended_job.record;
-        record
-            .gathered
-            .retain(|(node, _)| !again.contains_key(node));
+        record.gathered.retain(|(node, _)| stands(node));
         record.state = JobState::Queued;
         record.retries = retries;
         // Its time limits begin anew.
         record.submitted = now.wall;
         (record.started, record.ended, record.failure) = (None, None, None);
         record.cancelled = false;
-        self.insert(now, Job::recover(ended_job));
+        let job = Job::recover(ended_job);
+        let without = job.without_items();
+        self.insert(now, job);
         self.persist.job(id);
+        if let Some(node) = without {
+            self.lacks_items(now, id, node);
+        }
         let reply = Ok(Reply::Job { id, created: false });
         self.persist.after(After::Reply(request, reply));
     }
@@ -84,16 +93,34 @@ enum Repeat {
 /// The nodes that a retry touches. A node comes after all that it waits for.
 fn nodes_to_repeat(job: &RecoveredJob) -> BTreeMap<NodeIndex, Repeat> {
     let mut again = BTreeMap::new();
-    let mut succeeded = vec![0u64; job.plan.nodes.len()];
-    for (node, _, end) in &job.ended {
-        if let Some(n) = succeeded.get_mut(usize::from(*node)) {
-            *n += u64::from(*end == RecordedEnd::Succeeded);
+    // Succeeded tasks of each, and how many there are; none when that is not known.
+    let all = job
+        .plan
+        .nodes
+        .iter()
+        .map(|node| match is_dynamic(&node.array) {
+            true => (0, None),
+            false => (0, Some(u64::from(node.array.count()))),
+        });
+    let mut tasks: Vec<(u64, Option<u64>)> = all.collect();
+    for (node, record) in &job.prepared {
+        if let Some((_, all)) = tasks.get_mut(usize::from(*node)) {
+            match record {
+                PreparedRecord::Skipped => *all = Some(0),
+                PreparedRecord::Run { count: Some(n), .. } => *all = Some(u64::from(*n)),
+                PreparedRecord::Run { count: None, .. } => {}
+            }
         }
     }
-    for (n, (plan, succeeded)) in job.plan.nodes.iter().zip(succeeded).enumerate() {
+    for (node, _, end) in &job.ended {
+        if let Some((succeeded, _)) = tasks.get_mut(usize::from(*node)) {
+            *succeeded += u64::from(*end == RecordedEnd::Succeeded);
+        }
+    }
+    for (n, (plan, (succeeded, all))) in job.plan.nodes.iter().zip(tasks).enumerate() {
         if plan.after.iter().any(|before| again.contains_key(before)) {
             again.insert(n as NodeIndex, Repeat::All);
-        } else if succeeded < u64::from(plan.array.count()) {
+        } else if all.is_none_or(|all| succeeded < all) {
             again.insert(n as NodeIndex, Repeat::Unsuccessful);
         }
     }

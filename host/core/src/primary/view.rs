@@ -1,10 +1,12 @@
 //! Answers to questions. What the store does not hold yet is not told.
 
 use super::Primary;
-use super::jobs::Job;
+use super::job::Job;
 use super::leases::Leased;
+use super::nodes::{Known, ended};
 use super::workers::Worker;
 use crate::clock::Now;
+use crate::prepared::is_dynamic;
 use crate::record::{JobFailureRecord, JobRecord};
 use std::collections::BTreeMap;
 use wasmhost_proto::api::{
@@ -12,8 +14,8 @@ use wasmhost_proto::api::{
     WorkerView,
 };
 use wasmhost_proto::input::Array;
-use wasmhost_proto::plan::JobPlan;
-use wasmhost_proto::{JobId, TaskId, WorkerId};
+use wasmhost_proto::plan::{JobPlan, NodePlan};
+use wasmhost_proto::{JobId, NodeIndex, TaskId, WorkerId};
 
 /// A task that has not ended, or whose end is not durable yet.
 #[derive(Clone, PartialEq, Debug)]
@@ -46,7 +48,7 @@ pub struct Totals {
 }
 
 fn open(counts: &Counts) -> u64 {
-    counts.total - counts.succeeded - counts.failed - counts.cancelled
+    counts.total - ended(counts)
 }
 
 fn failure_view(failure: &JobFailureRecord, plan: &JobPlan) -> JobFailure {
@@ -77,15 +79,12 @@ fn recorded<'a>(
         ..*counts
     };
     let nodes = plan.nodes.iter().enumerate();
-    let nodes = nodes.map(|(n, node)| NodeView {
-        name: node.name.clone(),
-        module: node.module,
-        array: node.array != Array::Single,
-        counts: rest(&node_counts(n).copied().unwrap_or_else(|| Counts {
+    let nodes = nodes.map(|(n, node)| {
+        let counts = node_counts(n).copied().unwrap_or_else(|| Counts {
             total: u64::from(node.array.count()),
             ..Counts::default()
-        })),
-        limits: node.limits,
+        });
+        node_view(plan, node, rest(&counts))
     });
     JobView {
         id: record.id,
@@ -105,12 +104,31 @@ fn recorded<'a>(
     }
 }
 
+fn node_view(plan: &JobPlan, node: &NodePlan, counts: Counts) -> NodeView {
+    let named = |n: &NodeIndex| Some(plan.nodes.get(usize::from(*n))?.name.clone());
+    NodeView {
+        name: node.name.clone(),
+        module: node.module,
+        array: node.array != Array::Single,
+        counts,
+        open_ended: false,
+        limits: node.limits,
+        after: node.after.iter().filter_map(named).collect(),
+        when: node.when.clone(),
+        skipped: counts.skipped > 0,
+        tolerate: node.tolerate,
+        concurrency: node.concurrency,
+    }
+}
+
 fn live_job(job: &Job) -> Option<JobView> {
     let durable = |n: usize| job.nodes.get(n).map(|node| &node.durable);
     let mut view = recorded(job.durable.as_ref()?, &job.plan, durable);
     view.counts.waiting = 0;
     view.counts.running = 0;
-    for (view_node, node) in view.nodes.iter_mut().zip(&job.nodes) {
+    for ((view_node, node), plan) in view.nodes.iter_mut().zip(&job.nodes).zip(&job.plan.nodes) {
+        let unknown = node.known != Known::Durable && is_dynamic(&plan.array);
+        view_node.open_ended = unknown && !job.is_stopping();
         // What has ended and is not durable yet still counts as running.
         let counts = &mut view_node.counts;
         counts.waiting = node.not_running().min(open(counts));

@@ -1,13 +1,13 @@
 //! Why a task waits, in a sentence for people.
 
 use super::Primary;
-use super::jobs::Job;
+use super::job::Job;
 use super::leases::Leased;
 use super::nodes::{Node, NodeState, ended};
 use crate::clock::Now;
 use wasmhost_proto::TaskId;
 use wasmhost_proto::limits::MAX_QUEUE_SCAN;
-use wasmhost_proto::plan::NodeInput;
+use wasmhost_proto::plan::NodePlan;
 use wasmhost_proto::wire::ModuleState;
 
 fn seconds(ms: u64) -> String {
@@ -18,6 +18,33 @@ fn tasks(n: u64) -> String {
     match n {
         1 => "1 task".into(),
         n => format!("{n} tasks"),
+    }
+}
+
+/// Nodes that a sentence names.
+const NAMED: usize = 3;
+
+impl Job {
+    /// What a node comes after that has not ended.
+    fn waits_for_nodes(&self, plan: &NodePlan) -> String {
+        let open = plan.after.iter().filter_map(|n| {
+            let node = self.nodes.get(usize::from(*n))?;
+            let name = &self.plan.nodes.get(usize::from(*n))?.name;
+            (!node.is_over()).then_some((name, &node.durable))
+        });
+        let mut open = open.fuse();
+        let named = open.by_ref().take(NAMED);
+        let named = named.map(|(name, counts)| match counts.total - ended(counts) {
+            0 => format!("node '{name}' is to come"),
+            left => format!("node '{name}' has {} to go", tasks(left)),
+        });
+        let mut sentence = named.collect::<Vec<_>>().join(", ");
+        match open.count() {
+            0 => {}
+            1 => sentence.push_str(", and 1 more node is to end"),
+            n => sentence.push_str(&format!(", and {n} more nodes are to end")),
+        }
+        sentence
     }
 }
 
@@ -37,23 +64,12 @@ impl Primary {
         if job.durable.is_none() {
             return "the job is being stored".into();
         }
-        match (node.state, &plan.input) {
-            (NodeState::Blocked, _) => {
-                let before = plan.after.iter().filter_map(|n| {
-                    let counts = &job.nodes.get(usize::from(*n))?.durable;
-                    let left = counts.total - ended(counts);
-                    let name = &job.plan.nodes.get(usize::from(*n))?.name;
-                    (left > 0).then(|| format!("node '{name}' has {} to go", tasks(left)))
-                });
-                let before: Vec<String> = before.collect();
-                return before.join(", ");
+        match node.state {
+            NodeState::Blocked => return job.waits_for_nodes(plan),
+            NodeState::Preparing => {
+                return "what it needs of the nodes before it is being put together".into();
             }
-            (NodeState::Gathering, NodeInput::Gather(from)) => {
-                let from = job.plan.nodes.get(usize::from(*from));
-                let name = from.map_or("", |n| n.name.as_str());
-                return format!("the results of node '{name}' are being put together");
-            }
-            (NodeState::Gathering | NodeState::Ready, _) => {}
+            NodeState::Ready => {}
         }
         if job.held {
             let away = self.awaited.iter().filter_map(|id| self.workers.get(id));
@@ -63,7 +79,24 @@ impl Primary {
                 "the primary waits for worker {names} to come back after its own restart"
             );
         }
-        self.waits_for_slot(task, node)
+        if let Some(limit) = plan.concurrency.filter(|_| node.room() == 0) {
+            let name = &plan.name;
+            return format!(
+                "{} of node '{name}' are on workers, as many as its concurrency allows",
+                tasks(u64::from(limit))
+            );
+        }
+        match job.group.and_then(|id| self.queue.groups().get(id)) {
+            Some(group) if group.room() == 0 => {
+                let whose = match &group.name {
+                    Some(name) => format!("definition '{name}'"),
+                    None => "the job".into(),
+                };
+                let on = tasks(group.leased);
+                format!("{on} of {whose} are on workers, as many as its concurrency allows")
+            }
+            _ => self.waits_for_slot(task, node),
+        }
     }
 
     fn waits_for_slot(&self, task: TaskId, node: &Node) -> String {

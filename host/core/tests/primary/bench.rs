@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use wasmhost_core::clock::{Mono, Now};
+use wasmhost_core::prepared::{Prepared, PreparedRecord};
 use wasmhost_core::primary::{Effect, Event, Primary, PrimaryConfig, Refusal, Reply, SessionId};
 use wasmhost_core::record::{Recovered, RecoveredJob, Write};
 use wasmhost_proto::input::Array;
@@ -234,6 +235,21 @@ impl Bench {
         self.say(session, ToPrimary::Outcomes { batch, items });
     }
 
+    /// The answer to the latest question about a node.
+    pub(crate) fn prepared(&mut self, job: JobId, node: u16, result: Result<Prepared, String>) {
+        let asked = self.others.iter().rev().find_map(|effect| match effect {
+            Effect::Prepare(what) if (what.job, what.node) == (job, node) => Some(what.round),
+            _ => None,
+        });
+        let round = asked.unwrap();
+        self.event(Event::Prepared {
+            job,
+            node,
+            round,
+            result,
+        });
+    }
+
     /// The job's latest record as written.
     pub(crate) fn record(&self, id: JobId) -> wasmhost_core::record::JobRecord {
         let jobs = self.writes.iter().rev().filter_map(|write| match write {
@@ -241,6 +257,15 @@ impl Bench {
             _ => None,
         });
         jobs.into_iter().next().unwrap()
+    }
+
+    /// What was recorded of nodes.
+    pub(crate) fn prepared_nodes(&self) -> Vec<(u16, PreparedRecord)> {
+        let prepared = self.writes.iter().filter_map(|write| match write {
+            Write::Prepared(_, node, record) => Some((*node, record.clone())),
+            _ => None,
+        });
+        prepared.collect()
     }
 
     pub(crate) fn ended_job(&self, id: JobId, plan: JobPlan) -> Box<RecoveredJob> {
@@ -260,6 +285,8 @@ impl Bench {
             record: self.record(id),
             plan,
             ended: ended.into_iter().map(|((n, i), end)| (n, i, end)).collect(),
+            prepared: self.prepared_nodes(),
+            items: vec![],
             failed_attempts: vec![],
         })
     }

@@ -1,8 +1,9 @@
 //! Retries, limits, cancellation, lost workers.
 
 use crate::bench::{Bench, at, plan, reduced};
+use wasmhost_core::prepared::Prepared;
 use wasmhost_core::primary::{Effect, Event, Refusal};
-use wasmhost_core::record::Write;
+use wasmhost_core::record::{StoredResult, Write};
 use wasmhost_proto::api::{JobState, TaskState};
 use wasmhost_proto::outcome::FailureKind;
 use wasmhost_proto::plan::{JobPlan, OnFailure};
@@ -226,32 +227,6 @@ fn an_attempt_that_no_worker_ends_is_given_up() {
 }
 
 #[test]
-fn what_cannot_be_gathered_fails_the_job() {
-    let mut b = Bench::new();
-    let id = b.submit(reduced(1));
-    b.worker(1, 1);
-    b.want(1, 1, 1);
-    let lease = b.leases()[0];
-    b.end(1, lease, None);
-    assert_eq!(
-        b.others,
-        [Effect::Gather {
-            job: id,
-            node: 1,
-            from: 0
-        }]
-    );
-    b.event(Event::Gathered {
-        job: id,
-        node: 1,
-        result: Err("no space".into()),
-    });
-    let failure = b.record(id).failure.unwrap().failure;
-    assert_eq!(failure.kind, FailureKind::BadInput);
-    assert!(failure.message.contains("no space"));
-}
-
-#[test]
 fn a_retry_repeats_what_failed_and_what_came_after() {
     let mut b = Bench::new();
     let plan = JobPlan {
@@ -264,15 +239,11 @@ fn a_retry_repeats_what_failed_and_what_came_after() {
     let leases = b.leases();
     b.end(1, leases[0], None);
     b.end(1, leases[1], Some(FailureKind::Trap));
-    let blob = wasmhost_proto::input::BlobRef {
-        digest: wasmhost_proto::Digest([3; 32]),
-        len: 1,
+    let prepared = Prepared::Run {
+        input: Some(StoredResult::Inline(vec![3])),
+        items: None,
     };
-    b.event(Event::Gathered {
-        job: id,
-        node: 1,
-        result: Ok(blob),
-    });
+    b.prepared(id, 1, Ok(prepared));
     b.want(1, 1, 1);
     let reduce = b.leases()[0];
     b.end(1, reduce, None);

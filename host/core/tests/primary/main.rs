@@ -5,6 +5,7 @@
 mod admission;
 mod bench;
 mod failing;
+mod graphs;
 mod handing_out;
 mod recovering;
 mod waiting;

@@ -37,13 +37,15 @@ fn recovered(state: JobState) -> Recovered {
         record,
         plan: plan(4),
         ended: vec![(0, 0, RecordedEnd::Succeeded)],
+        prepared: vec![],
+        items: vec![],
         failed_attempts: vec![(
             0,
             1,
             FailedAttempts {
-                guest: 0,
                 infrastructure: 1,
                 last: 1,
+                ..FailedAttempts::default()
             },
         )],
     };

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use wasmhost_core::prepared::PreparedRecord;
 use wasmhost_core::record::*;
-use wasmhost_proto::outcome::{FailureKind, RetryClass};
+use wasmhost_proto::input::{Array, Item};
+use wasmhost_proto::outcome::FailureKind;
 use wasmhost_proto::plan::JobPlan;
 use wasmhost_proto::{JobId, Lease, NodeIndex, TaskId, WorkerId};
 
@@ -14,6 +16,7 @@ pub(crate) struct Disk {
     pub outcomes: BTreeMap<TaskId, OutcomeRecord>,
     pub attempts: BTreeMap<(TaskId, u32, u64), AttemptRecord>,
     pub workers: BTreeMap<WorkerId, WorkerRecord>,
+    pub prepared: BTreeMap<(JobId, NodeIndex), PreparedRecord>,
     pub unsynced: VecDeque<(u64, Vec<Write>)>,
 }
 
@@ -83,6 +86,14 @@ impl Disk {
                     "attempt {n} of {task} failed twice in term {term}"
                 );
             }
+            Write::Prepared(job, node, record) => {
+                let before = self.prepared.insert((job, node), record);
+                assert_eq!(before, None, "{job}.{node} was prepared twice");
+            }
+            Write::RemovePrepared(job, node) => {
+                let before = self.prepared.remove(&(job, node));
+                assert!(before.is_some(), "{job}.{node} was not prepared");
+            }
             Write::Worker(record) => {
                 self.workers.insert(record.id, record);
             }
@@ -96,6 +107,60 @@ impl Disk {
         self.outcomes
             .range(tasks)
             .map(|(_, outcome)| end_of(outcome))
+    }
+
+    /// How many tasks a node has; none while that is not known.
+    pub(crate) fn total(&self, job: JobId, node: NodeIndex) -> Option<usize> {
+        let array = &self.plans[&job].nodes[usize::from(node)].array;
+        match self.prepared.get(&(job, node)) {
+            Some(PreparedRecord::Run { count: Some(n), .. }) => Some(*n as usize),
+            _ if array.source().is_some() => None,
+            _ => Some(array.count() as usize),
+        }
+    }
+
+    /// Whether there is such a task, to run: a job that was never durable may have left
+    /// its number to another.
+    pub(crate) fn has_task(&self, task: TaskId) -> bool {
+        let TaskId { job, node, index } = task;
+        let there = usize::from(node) < self.plans[&job].nodes.len();
+        there
+            && !self.is_skipped(job, node)
+            && self
+                .total(job, node)
+                .is_some_and(|total| (index as usize) < total)
+    }
+
+    pub(crate) fn is_skipped(&self, job: JobId, node: NodeIndex) -> bool {
+        self.prepared.get(&(job, node)) == Some(&PreparedRecord::Skipped)
+    }
+
+    /// Whether nothing of a node is to come.
+    pub(crate) fn is_over(&self, job: JobId, node: NodeIndex) -> bool {
+        self.is_skipped(job, node) || self.total(job, node) == Some(self.ends(job, node).count())
+    }
+
+    /// The items of a node that come from another one: its results, or elements of them.
+    pub(crate) fn items(&self, job: JobId, node: NodeIndex) -> Option<Arc<[Item]>> {
+        let array = &self.plans[&job].nodes[usize::from(node)].array;
+        let source = array.source()?;
+        let tasks = at(job, source, 0)..=at(job, source, u32::MAX);
+        let results = self.outcomes.range(tasks).filter_map(|(_, outcome)| {
+            match (&outcome.failure, &outcome.result) {
+                (None, Some(StoredResult::Inline(bytes))) => Some(bytes.clone()),
+                _ => None,
+            }
+        });
+        Some(match array {
+            Array::Results(_) => results.map(Item::Bytes).collect(),
+            _ => {
+                let some = results.take(1).flat_map(|bytes| {
+                    let count = bytes.iter().fold(job.0, |sum, b| sum + u64::from(*b)) % 6;
+                    (0..count).map(|n| Item::Json(n.to_string()))
+                });
+                some.collect()
+            }
+        })
     }
 
     pub(crate) fn recover_job(&self, id: JobId) -> Option<RecoveredJob> {
@@ -112,13 +177,27 @@ impl Disk {
         {
             let count = failed.entry(*task).or_default();
             count.last = count.last.max(*n);
-            match attempt.failure.kind.retry_class() {
-                RetryClass::Guest => count.guest += 1,
-                RetryClass::Infrastructure => count.infrastructure += 1,
-                RetryClass::Never => {}
-            }
+            let policy = &self.plans[&id].nodes[usize::from(task.node)].retry;
+            count.charge(policy, attempt.failure.kind);
         }
+        let prepared = self.prepared.range((id, 0)..=(id, u16::MAX));
+        let prepared = prepared.map(|((_, node), record)| (*node, record.clone()));
+        let items = |(node, record): &(NodeIndex, PreparedRecord)| match record {
+            PreparedRecord::Run { count: Some(n), .. } => {
+                let items = self.items(id, *node)?;
+                assert_eq!(
+                    items.len() as u32,
+                    *n,
+                    "{id}.{node} has other items than before"
+                );
+                Some((*node, items))
+            }
+            _ => None,
+        };
+        let prepared: Vec<_> = prepared.collect();
         Some(RecoveredJob {
+            items: prepared.iter().filter_map(items).collect(),
+            prepared,
             record,
             plan: (**self.plans.get(&id)?).clone(),
             ended,

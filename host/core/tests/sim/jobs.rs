@@ -1,5 +1,6 @@
 //! Random plans, and what their guests do.
 
+use crate::graphs;
 use crate::rng::Rng;
 use wasmhost_proto::Digest;
 use wasmhost_proto::input::{Array, Input, Item};
@@ -11,6 +12,9 @@ use wasmhost_proto::wire::AttemptLimits;
 pub(crate) const BAD_MODULE: Digest = Digest([0xbb; 32]);
 
 pub(crate) fn plan(rng: &mut Rng) -> JobPlan {
+    if rng.percent(40) {
+        return graphs::plan(rng);
+    }
     let count = rng.range(1, 40) as u32;
     let array = match rng.range(0, 4) {
         0 => Array::Single,
@@ -46,7 +50,13 @@ pub(crate) fn plan(rng: &mut Rng) -> JobPlan {
     }
 }
 
-fn node(rng: &mut Rng, name: &str, array: Array, input: NodeInput, after: Vec<u16>) -> NodePlan {
+pub(crate) fn node(
+    rng: &mut Rng,
+    name: &str,
+    array: Array,
+    input: NodeInput,
+    after: Vec<u16>,
+) -> NodePlan {
     let module = match rng.percent(4) {
         true => BAD_MODULE,
         false => Digest([rng.range(0, 3) as u8; 32]),
@@ -68,7 +78,10 @@ fn node(rng: &mut Rng, name: &str, array: Array, input: NodeInput, after: Vec<u1
             infrastructure: rng.range(0, 8) as u32,
             backoff_ms: rng.range(0, 300),
             max_backoff_ms: 1_000,
-            ..RetryPolicy::default()
+            kinds: match rng.percent(30) {
+                true => vec![(FailureKind::Trap, 2), (FailureKind::LostExecutor, 1)],
+                false => Vec::new(),
+            },
         },
         after,
         ..NodePlan::default()

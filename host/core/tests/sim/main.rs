@@ -8,6 +8,7 @@
 
 mod disk;
 mod faults;
+mod graphs;
 mod jobs;
 mod network;
 mod primary;

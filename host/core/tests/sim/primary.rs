@@ -53,17 +53,9 @@ impl World {
                     self.at(after, Item::Commit { process });
                 }
                 Effect::Reply { request, reply } => self.replied(request, reply),
-                Effect::Gather { job, node, from } => {
+                Effect::Prepare(what) => {
                     let (process, after) = (self.primary_process, self.rng.range(0, 50));
-                    self.at(
-                        after,
-                        Item::Gathered {
-                            process,
-                            job,
-                            node,
-                            from,
-                        },
-                    );
+                    self.at(after, Item::Prepare { process, what });
                 }
                 Effect::JobEnded(job) => {
                     assert!(
@@ -103,7 +95,7 @@ impl World {
             return;
         };
         let sum = view.counts.waiting + view.counts.running + view.counts.succeeded;
-        let sum = sum + view.counts.failed + view.counts.cancelled;
+        let sum = sum + view.counts.failed + view.counts.cancelled + view.counts.skipped;
         assert_eq!(sum, view.counts.total, "{id} adds up to {sum}: {view:?}");
         let durable = &self.disk.jobs[&id];
         assert!(

@@ -1,11 +1,13 @@
 //! What the outside saw, and what it may conclude from it.
 
 use crate::disk::Disk;
+use crate::graphs;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use wasmhost_core::prepared::{PreparedRecord, is_needed};
 use wasmhost_core::record::StoredResult;
 use wasmhost_proto::api::{Counts, JobState};
-use wasmhost_proto::wire::{AssignRun, AttemptOutcome};
+use wasmhost_proto::wire::{AssignRun, AttemptOutcome, RunItems};
 use wasmhost_proto::{JobId, Lease, NodeIndex, TaskId, WorkerId};
 
 /// How often things happened, over one schedule or many.
@@ -14,25 +16,28 @@ pub(crate) struct Seen {
     counts: BTreeMap<&'static str, u64>,
 }
 
-const EVERYTHING: [&str; 21] = [
+const EVERYTHING: [&str; 24] = [
     "adopted lease",
+    "array of results",
     "began before it was durable",
     "cancel",
     "commit lost",
     "drain",
     "duplicate batch",
-    "gather",
     "job cancelled",
     "job failed",
     "job succeeded",
     "late outcome",
     "link cut",
     "module unavailable",
+    "node skipped",
+    "prepare",
     "primary crash",
     "released",
     "retry job",
     "returned by executors",
     "take-back",
+    "tolerated",
     "worker crash",
     "worker left",
     "worker paused",
@@ -122,13 +127,25 @@ impl Witness {
                 "{task} has ended and is handed out"
             );
         }
-        let nodes = &disk.plans[&run.job].nodes;
-        for before in &nodes[usize::from(run.node)].after {
-            let ended = disk.ends(run.job, *before).count();
-            let count = nodes[usize::from(*before)].array.count();
-            assert_eq!(
-                ended, count as usize,
+        let node = &disk.plans[&run.job].nodes[usize::from(run.node)];
+        for before in &node.after {
+            assert!(
+                disk.is_over(run.job, *before),
                 "{} does not wait for node {before}",
+                run.job
+            );
+        }
+        let prepared = disk.prepared.get(&(run.job, run.node));
+        let durable = match is_needed(node) {
+            true => matches!(prepared, Some(PreparedRecord::Run { .. })),
+            false => prepared.is_none(),
+        };
+        assert!(durable, "{}.{} runs as {prepared:?}", run.job, run.node);
+        if let (Some(items), RunItems::Items(told)) = (disk.items(run.job, run.node), &run.items) {
+            let range = run.first as usize..(run.first + run.count()) as usize;
+            assert!(
+                told.iter().eq(&items[range]),
+                "{} was given other items",
                 run.job
             );
         }
@@ -173,7 +190,10 @@ impl Witness {
         self.ahead.retain(|(job, _)| !disk.jobs.contains_key(job));
         let ahead = &self.ahead;
         let open = |task: &TaskId| match disk.jobs.get(&task.job) {
-            Some(job) => !disk.outcomes.contains_key(task) && !job.state.is_final(),
+            Some(job) => {
+                let ended = disk.outcomes.contains_key(task) || job.state.is_final();
+                !ended && disk.has_task(*task)
+            }
             None => ahead.contains(&(task.job, task.node)),
         };
         for tasks in self.unsettled.values_mut() {
@@ -217,18 +237,21 @@ impl Witness {
                 _ => "job cancelled",
             });
             let ended = job.counts.succeeded + job.counts.failed + job.counts.cancelled;
+            let ended = ended + job.counts.skipped;
             assert_eq!(ended, job.counts.total, "{id} has open tasks");
+            graphs::settled(disk, *id, seen);
             let sum = |of: fn(&Counts) -> u64| job.node_counts.iter().map(of).sum::<u64>();
             let nodes = [
                 sum(|c| c.total),
                 sum(|c| c.succeeded),
                 sum(|c| c.failed),
                 sum(|c| c.cancelled),
+                sum(|c| c.skipped),
             ];
             let c = &job.counts;
             assert_eq!(
                 nodes,
-                [c.total, c.succeeded, c.failed, c.cancelled],
+                [c.total, c.succeeded, c.failed, c.cancelled, c.skipped],
                 "{id} counts other ends than its nodes"
             );
             let mut recorded = [0; 3];
@@ -245,7 +268,11 @@ impl Witness {
                 "{id} has other failures than it counts"
             );
             if job.state == JobState::Succeeded {
-                assert_eq!(job.counts.succeeded, job.counts.total);
+                assert_eq!(job.counts.cancelled, 0, "{id} succeeded without some tasks");
+                assert!(
+                    job.failure.is_none(),
+                    "{id} succeeded and tells of a failure"
+                );
             }
             if job.state == JobState::Failed {
                 assert!(job.failure.is_some(), "{id} failed without a reason");

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use wasmhost_core::worker::{Effect, Ended, Event, Start, Worker, WorkerConfig};
 use wasmhost_proto::input::Rendered;
 use wasmhost_proto::outcome::{Failure, FailureKind, Usage};
+use wasmhost_proto::plan::NodeInput;
 use wasmhost_proto::status::{Progress, Status};
 use wasmhost_proto::wire::{End, ResultData, ToPrimary};
 use wasmhost_proto::{Lease, TaskId, WorkerId};
@@ -356,15 +357,14 @@ impl World {
         // A job may run before it is durable, and be gone with its primary.
         let plan = self.disk.plans.get(&job);
         let plan = plan.or_else(|| self.disk.plan_to_come(job));
-        let gathers = plan.is_some_and(|plan| {
-            let input = &plan.nodes[node].input;
-            matches!(input, wasmhost_proto::plan::NodeInput::Gather(_))
-        });
-        assert_eq!(
-            gathers,
-            matches!(start.input, Rendered::Blob(_)),
-            "{key:?} has a wrong input"
-        );
+        let input = plan.map(|plan| &plan.nodes[node].input);
+        let right = match (input, &start.input) {
+            (Some(NodeInput::Gather(_) | NodeInput::Join(_)), Rendered::Blob(_)) => true,
+            (Some(NodeInput::Result(_)), Rendered::Bytes(bytes)) => *bytes == [9],
+            (None | Some(NodeInput::Given(_)), Rendered::Bytes(_)) => true,
+            _ => false,
+        };
+        assert!(right, "{key:?} has a wrong input");
         assert_eq!(start.args, [start.task.index.to_string()]);
         let reliable = self.is_calm() || self.reliable.contains(&start.task.job);
         let behaviour = behaviour(&mut self.rng, reliable);

@@ -7,10 +7,10 @@ use crate::witness::{Seen, Witness};
 use crate::worker::SimWorker;
 use std::collections::{BTreeMap, BTreeSet};
 use wasmhost_core::clock::{Mono, Now};
+use wasmhost_core::prepared::Preparation;
 use wasmhost_core::primary::{Event, Primary, PrimaryConfig};
-use wasmhost_proto::input::BlobRef;
 use wasmhost_proto::wire::{ToPrimary, ToWorker};
-use wasmhost_proto::{Digest, JobId, Lease, NodeIndex, TaskId, Timestamp, WorkerId};
+use wasmhost_proto::{Digest, JobId, Lease, TaskId, Timestamp, WorkerId};
 
 /// When faults and new jobs stop, milliseconds.
 const CALM: u64 = 20_000;
@@ -49,11 +49,9 @@ pub(crate) enum Item {
         process: u64,
         seq: u64,
     },
-    Gathered {
+    Prepare {
         process: u64,
-        job: JobId,
-        node: NodeIndex,
-        from: NodeIndex,
+        what: Box<Preparation>,
     },
     Module {
         worker: WorkerId,
@@ -293,26 +291,10 @@ impl World {
             Item::Durable { process, seq } if process == self.primary_process => {
                 self.primary_event(Event::Persisted { seq });
             }
-            Item::Gathered {
-                process,
-                job,
-                node,
-                from,
-            } if process == self.primary_process => {
-                self.seen.note("gather");
-                let count = self.disk.plans[&job].nodes[usize::from(from)].array.count();
-                let ends = self.disk.ends(job, from).count();
-                assert_eq!(ends, count as usize, "gathered too early");
-                let result = match self.rng.percent(3) && !self.reliable.contains(&job) {
-                    true => Err("the disk is full".into()),
-                    false => Ok(BlobRef {
-                        digest: Digest([7; 32]),
-                        len: 3,
-                    }),
-                };
-                self.primary_event(Event::Gathered { job, node, result });
+            Item::Prepare { process, what } if process == self.primary_process => {
+                self.prepare(&what);
             }
-            Item::Commit { .. } | Item::Durable { .. } | Item::Gathered { .. } => {}
+            Item::Commit { .. } | Item::Durable { .. } | Item::Prepare { .. } => {}
             Item::Client => self.client(),
             Item::Fault => self.fault(),
             Item::StartPrimary => self.start_primary(),

@@ -8,7 +8,7 @@
 use crate::StoreError;
 use serde::{Serialize, de::DeserializeOwned};
 use wasmhost_core::record::AttemptRecord;
-use wasmhost_proto::outcome::{Failure, RetryClass, Usage};
+use wasmhost_proto::outcome::{Failure, FailureKind, RetryClass, Usage};
 use wasmhost_proto::status::Status;
 use wasmhost_proto::{Lease, Timestamp, WorkerId};
 
@@ -62,14 +62,15 @@ fn published(status: &Status) -> Option<&Status> {
     (!status.is_empty()).then_some(status)
 }
 
-/// A failed attempt: whom it is charged to, nothing yet, then the record.
+/// A failed attempt: whom it is charged to, its kind from 1 on, then the record.
 pub(super) fn encode_attempt(attempt: &AttemptRecord) -> Result<Vec<u8>, StoreError> {
     let class = match attempt.failure.kind.retry_class() {
         RetryClass::Never => 0,
         RetryClass::Guest => 1,
         RetryClass::Infrastructure => 2,
     };
-    let mut bytes = vec![class, 0];
+    let kind = kind_byte(attempt.failure.kind);
+    let mut bytes = vec![class, kind];
     let a = attempt;
     let status = published(&a.status);
     let disk = (
@@ -97,18 +98,75 @@ pub(super) fn decode_attempt(bytes: &[u8]) -> Result<AttemptRecord, StoreError> 
     })
 }
 
-/// Whom a failed attempt is charged to, from its head alone.
-pub(super) fn attempt_class(bytes: &[u8]) -> Result<RetryClass, StoreError> {
-    match split(ATTEMPTS, bytes)?.0[0] {
-        0 => Ok(RetryClass::Never),
-        1 => Ok(RetryClass::Guest),
-        2 => Ok(RetryClass::Infrastructure),
-        n => Err(damaged(ATTEMPTS, format!("{n} is no class of failure"))),
+/// A kind of failure in one byte; 0 stays free.
+fn kind_byte(kind: FailureKind) -> u8 {
+    match kind {
+        FailureKind::GuestError => 1,
+        FailureKind::GuestRetryable => 2,
+        FailureKind::ExitCode => 3,
+        FailureKind::Trap => 4,
+        FailureKind::StackOverflow => 5,
+        FailureKind::TimeLimit => 6,
+        FailureKind::MemoryLimit => 7,
+        FailureKind::OutputLimit => 8,
+        FailureKind::HostCallLimit => 9,
+        FailureKind::InvalidData => 10,
+        FailureKind::Cancelled => 11,
+        FailureKind::Expired => 12,
+        FailureKind::LostWorker => 13,
+        FailureKind::LostExecutor => 14,
+        FailureKind::ModuleRejected => 15,
+        FailureKind::BadInput => 16,
+        FailureKind::HostFault => 17,
     }
+}
+
+/// How a failed attempt failed: from its head, or, when it was written before heads told
+/// that, from the record.
+pub(super) fn attempt_kind(bytes: &[u8]) -> Result<FailureKind, StoreError> {
+    let byte = split(ATTEMPTS, bytes)?.0[1];
+    if byte == 0 {
+        return Ok(decode_attempt(bytes)?.failure.kind);
+    }
+    let known = FailureKind::ALL
+        .into_iter()
+        .find(|kind| kind_byte(*kind) == byte);
+    known.ok_or_else(|| damaged(ATTEMPTS, format!("{byte} is no kind of failure")))
 }
 
 fn split<'a>(table: &'static str, bytes: &'a [u8]) -> Result<(&'a [u8; 2], &'a [u8]), StoreError> {
     bytes
         .split_first_chunk()
         .ok_or_else(|| damaged(table, "it has no head".into()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attempt_tells_its_kind_by_its_head_or_its_record() {
+        for kind in FailureKind::ALL {
+            let attempt = AttemptRecord {
+                lease: Lease {
+                    term: 1,
+                    attempt: 1,
+                },
+                worker: None,
+                started: None,
+                ended: Timestamp(1),
+                failure: Failure::new(kind, "why"),
+                usage: Usage::default(),
+                status: Status::default(),
+                log: String::new(),
+            };
+            let mut bytes = encode_attempt(&attempt).unwrap();
+            assert_eq!(attempt_kind(&bytes).unwrap(), kind);
+            bytes[1] = 0;
+            assert_eq!(attempt_kind(&bytes).unwrap(), kind);
+            bytes[1] = 200;
+            assert!(attempt_kind(&bytes).is_err());
+        }
+    }
 }

@@ -12,7 +12,8 @@ use wasmhost_proto::{JobId, NodeIndex, Timestamp};
 
 const TABLE: &str = "jobs";
 
-/// Total, waiting, running, succeeded, failed, cancelled.
+/// Total, skipped, nothing, succeeded, failed, cancelled: what was waiting and running was
+/// never recorded, and both places were 0 before the first was taken.
 type DiskCounts = (u64, u64, u64, u64, u64, u64);
 
 /// A record's fields in their order.
@@ -36,24 +37,18 @@ struct DiskJob<'a>(
 );
 
 fn to_disk(c: &Counts) -> DiskCounts {
-    (
-        c.total,
-        c.waiting,
-        c.running,
-        c.succeeded,
-        c.failed,
-        c.cancelled,
-    )
+    (c.total, c.skipped, 0, c.succeeded, c.failed, c.cancelled)
 }
 
-fn from_disk((total, waiting, running, succeeded, failed, cancelled): DiskCounts) -> Counts {
+fn from_disk((total, skipped, _, succeeded, failed, cancelled): DiskCounts) -> Counts {
     Counts {
         total,
-        waiting,
-        running,
+        waiting: 0,
+        running: 0,
         succeeded,
         failed,
         cancelled,
+        skipped,
     }
 }
 

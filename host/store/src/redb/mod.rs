@@ -19,6 +19,7 @@ mod ends;
 mod job;
 mod migrate;
 mod outcome;
+mod prepared;
 mod recover;
 mod tables;
 mod v1;

@@ -3,7 +3,7 @@
 
 use super::block::{Block, Head};
 use super::tables::{ATTEMPTS, ENDS, JOBS, LIVE, MODULES, PLANS};
-use super::{codec, definitions, job, storage};
+use super::{codec, definitions, job, prepared, storage};
 use crate::recover::{Charge, assemble};
 use crate::{StoreError, named};
 use ::redb::{ReadTransaction, ReadableTable};
@@ -63,16 +63,17 @@ pub(super) fn one(txn: &ReadTransaction, id: JobId) -> Result<Option<RecoveredJo
         .map(|entry| {
             let (key, bytes) = entry.map_err(storage)?;
             let (_, node, index, attempt, _) = key.value();
-            let class = codec::attempt_class(bytes.value())?;
+            let kind = codec::attempt_kind(bytes.value())?;
             Ok(Charge {
                 node,
                 index,
                 attempt,
-                class,
+                kind,
             })
         })
         .collect::<Result<Vec<_>, StoreError>>()?;
-    Ok(Some(assemble(record, plan, ended, charges)))
+    let prepared = prepared::of_job(txn, id)?;
+    Ok(Some(assemble(record, plan, ended, prepared, charges)))
 }
 
 /// Every blob that a record names.
@@ -110,5 +111,6 @@ pub(super) fn named_blobs(txn: &ReadTransaction) -> Result<HashSet<Digest>, Stor
         }
     }
     definitions::named(txn, &mut named)?;
+    prepared::named(txn, &mut named)?;
     Ok(named)
 }

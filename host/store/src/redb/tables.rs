@@ -7,6 +7,8 @@ use ::redb::TableDefinition;
 pub(super) type Bytes = &'static [u8];
 /// Job, node, index.
 pub(super) type TaskKey = (u64, u16, u32);
+/// Job, node.
+pub(super) type NodeKey = (u64, u16);
 /// Job, node, index, attempt, term.
 pub(super) type AttemptKey = (u64, u16, u32, u32, u64);
 /// A stored definition's name, version.
@@ -28,6 +30,8 @@ pub(super) const KEYS: TableDefinition<&str, u64> = TableDefinition::new("keys")
 /// Recorded ends, in blocks under the key of their first.
 pub(super) const ENDS: TableDefinition<TaskKey, Bytes> = TableDefinition::new("ends");
 pub(super) const ATTEMPTS: TableDefinition<AttemptKey, Bytes> = TableDefinition::new("attempts");
+/// What was found out about nodes of graphs.
+pub(super) const PREPARED: TableDefinition<NodeKey, Bytes> = TableDefinition::new("prepared");
 pub(super) const WORKERS: TableDefinition<u64, Bytes> = TableDefinition::new("workers");
 pub(super) const MODULES: TableDefinition<[u8; 32], Bytes> = TableDefinition::new("modules");
 pub(super) const TOKENS: TableDefinition<u64, Bytes> = TableDefinition::new("tokens");

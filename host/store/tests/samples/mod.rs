@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use wasmhost_core::prepared::PreparedRecord;
 use wasmhost_core::record::{
     AttemptRecord, DefinitionBody, DefinitionHead, DefinitionRecord, JobFailureRecord, JobRecord,
     ModuleRecord, OutcomeRecord, Published, StoredResult, TokenRecord, WorkerRecord, Write,
@@ -29,6 +30,14 @@ pub fn blob(byte: u8) -> BlobRef {
     BlobRef {
         digest: Digest([byte; 32]),
         len: u64::from(byte) << 20,
+    }
+}
+
+/// A node that runs over so many items with a blob as its input.
+pub fn prepared(count: u8) -> PreparedRecord {
+    PreparedRecord::Run {
+        input: Some(StoredResult::Blob(blob(count))),
+        count: Some(count.into()),
     }
 }
 

@@ -12,7 +12,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tokio_util::io::ReaderStream;
 use wasmhost_core::record::{OutcomeRecord, StoredResult};
-use wasmhost_proto::api::{JobFailure, JobState, JobView};
+use wasmhost_proto::api::{JobFailure, JobState, JobView, NodeView};
 use wasmhost_proto::input::BlobRef;
 use wasmhost_proto::limits::BLOB_CHUNK;
 use wasmhost_proto::{NodeIndex, TaskId};
@@ -71,6 +71,15 @@ pub(crate) async fn of_job(
         }
         _ => {}
     }
+    if let Some(last) = job.nodes.last().filter(|node| node.skipped) {
+        let title = format!(
+            "job {} succeeded and has no result: {}",
+            job.id,
+            why_skipped(last)
+        );
+        return Err(Problem::conflict("no_result", title)
+            .help(format!("`wasmhost show {}` tells what ran.", job.id)));
+    }
     let task = TaskId {
         job: job.id,
         node,
@@ -118,6 +127,16 @@ fn why_failed(job: &JobView) -> String {
     text
 }
 
+fn why_skipped(node: &NodeView) -> String {
+    let name = &node.name;
+    match &node.when {
+        Some(when) => {
+            format!("its task '{name}' was skipped, for its condition '{when}' is not true")
+        }
+        None => format!("its task '{name}' was skipped, as were all before it"),
+    }
+}
+
 fn not_ended(what: &str) -> Problem {
     Problem::conflict("not_ended", format!("{what} has not ended"))
         .help("`wasmhost watch` waits for it.")
@@ -125,10 +144,15 @@ fn not_ended(what: &str) -> Problem {
 
 /// The recorded end of a task.
 fn outcome(app: &App, job: &JobView, task: TaskId) -> Result<OutcomeRecord, Problem> {
-    let name = &job.nodes[usize::from(task.node)].name;
+    let node = &job.nodes[usize::from(task.node)];
+    let name = &node.name;
     let shown = format!("'{name}' index {} of job {}", task.index, job.id);
     match app.peek(|store| store.outcome(task))? {
         Some(outcome) => Ok(outcome),
+        None if node.skipped => Err(Problem::conflict(
+            "no_result",
+            format!("{shown} never ran: {}", why_skipped(node)),
+        )),
         None if job.state.is_final() => {
             Err(Problem::conflict("no_result", format!("{shown} never ran"))
                 .help("Its job ended before its turn."))

@@ -280,13 +280,14 @@ impl Story {
 
     /// The view; `job` gives the node's name.
     pub(crate) fn view(self, job: &JobView) -> TaskView {
+        let node = job.nodes.get(usize::from(self.task.node));
         let (state, waits_for) = match (self.live, &self.outcome) {
             (Some(live), _) => (live.state, live.waits_for),
             (None, Some(outcome)) => (ended_state(outcome), None),
+            (None, None) if node.is_some_and(|node| node.skipped) => (TaskState::Skipped, None),
             // The job ended before the task's turn came.
             (None, None) => (TaskState::Cancelled, None),
         };
-        let node = job.nodes.get(usize::from(self.task.node));
         TaskView {
             job: self.task.job,
             node: node.map_or_else(|| self.task.node.to_string(), |n| n.name.clone()),

@@ -109,7 +109,7 @@ impl Bars {
             let c = &node.counts;
             bar.set_prefix(format!("{:>width$}", line(&node.name, width)));
             bar.set_length(c.total);
-            bar.set_position(c.succeeded + c.failed + c.cancelled);
+            bar.set_position(c.succeeded + c.failed + c.cancelled + c.skipped);
             bar.set_message(note(node));
         }
         let running: Vec<&TaskView> = status
@@ -145,6 +145,7 @@ fn note(node: &NodeView) -> String {
         (c.running, "running"),
         (c.failed, "failed"),
         (c.cancelled, "cancelled"),
+        (c.skipped, "skipped"),
     ]
     .into_iter()
     .filter(|(n, _)| *n > 0)

@@ -28,7 +28,7 @@ pub(crate) fn kind(kind: ModuleKind) -> &'static str {
 
 /// Done of all, as `17/100`.
 fn done(counts: &Counts) -> String {
-    let done = counts.succeeded + counts.failed + counts.cancelled;
+    let done = counts.succeeded + counts.failed + counts.cancelled + counts.skipped;
     format!("{}/{}", number(done), number(counts.total))
 }
 
@@ -217,6 +217,7 @@ pub(crate) fn tally(counts: &Counts) -> String {
         (counts.succeeded, "succeeded"),
         (counts.failed, "failed"),
         (counts.cancelled, "cancelled"),
+        (counts.skipped, "skipped"),
         (counts.running, "running"),
         (counts.waiting, "waiting"),
     ] {

@@ -7,6 +7,7 @@ macro_rules! put { ($($arg:tt)*) => { { let _ = writeln!($($arg)*); } } }
 mod attempt;
 pub(crate) mod bars;
 pub(crate) mod explain;
+mod graph;
 pub(crate) mod human;
 pub(crate) mod lists;
 pub(crate) mod problem;

@@ -2,22 +2,20 @@
 
 use super::attempt::{attempt, failure};
 pub(crate) use super::attempt::{progress, value};
-use super::human::{clean, count, duration, instant, line, memory, number, size};
-use super::lists::{self, kind, short, tally};
+use super::graph;
+use super::human::{clean, count, duration, instant, line, size};
+use super::lists::{self, kind, tally};
 use super::style::{Named, Tone, bold, dim};
-use super::table::{render, table};
-use comfy_table::Cell;
 use std::fmt::Write;
 use wasmhost_proto::Timestamp;
 use wasmhost_proto::api::{JobFailure, JobState, JobStatus, JobView, ModuleView, TaskView};
 use wasmhost_proto::limits::MAX_NAME;
-use wasmhost_proto::wire::AttemptLimits;
 
 /// A job; `waiting` is a task that waits, if one was asked for.
 pub(crate) fn job(status: &JobStatus, waiting: Option<&TaskView>) -> String {
     let (job, now) = (&status.job, status.at);
     let mut out = head(job, now);
-    put!(out, "\n{}", nodes(job).trim_end());
+    put!(out, "\n{}", graph::nodes(job).trim_end());
     if !status.tasks.is_empty() {
         put!(out, "\n{}", lists::tasks(&status.tasks, now).trim_end());
         if status.tasks_left_out > 0 {
@@ -95,46 +93,6 @@ fn head(job: &JobView, now: Timestamp) -> String {
     out
 }
 
-fn nodes(job: &JobView) -> String {
-    let headings = [
-        "NODE",
-        "MODULE",
-        ">TASKS",
-        ">WAITING",
-        ">RUNNING",
-        ">SUCCEEDED",
-        ">FAILED",
-        ">CANCELLED",
-        "LIMITS",
-    ];
-    let mut out = table(&headings);
-    for node in &job.nodes {
-        let c = &node.counts;
-        let failed = if c.failed > 0 { Tone::Bad } else { Tone::Plain };
-        out.add_row(vec![
-            Cell::new(line(&node.name, MAX_NAME)),
-            Cell::new(short(&node.module)),
-            Cell::new(number(c.total)),
-            Cell::new(number(c.waiting)),
-            Cell::new(number(c.running)),
-            Cell::new(number(c.succeeded)),
-            failed.cell(number(c.failed)),
-            Cell::new(number(c.cancelled)),
-            Cell::new(limits(&node.limits)),
-        ]);
-    }
-    render(&out)
-}
-
-fn limits(limits: &AttemptLimits) -> String {
-    format!(
-        "{}, {} memory, {} output",
-        duration(limits.wall_ms),
-        memory(limits.memory),
-        memory(limits.output)
-    )
-}
-
 /// Why a job failed, in which task.
 pub(crate) fn job_failure(job: &JobView, failed: &JobFailure) -> String {
     match &failed.node {
@@ -160,6 +118,9 @@ pub(crate) fn next(job: &JobView) -> String {
     let verbs = match job.state {
         JobState::Queued | JobState::Running | JobState::Stopping => {
             format!("wasmhost watch {id}   wasmhost logs {id}   wasmhost cancel {id}")
+        }
+        JobState::Succeeded if job.nodes.last().is_some_and(|node| node.skipped) => {
+            format!("wasmhost logs {id}")
         }
         JobState::Succeeded => {
             let one = if job.nodes.last().is_some_and(|node| node.array) {

@@ -104,11 +104,12 @@ impl Named for TaskState {
             TaskState::Succeeded => "succeeded",
             TaskState::Failed => "failed",
             TaskState::Cancelled => "cancelled",
+            TaskState::Skipped => "skipped",
         }
     }
     fn tone(self) -> Tone {
         match self {
-            TaskState::Waiting | TaskState::Assigned => Tone::Plain,
+            TaskState::Waiting | TaskState::Assigned | TaskState::Skipped => Tone::Plain,
             TaskState::Running => Tone::Busy,
             TaskState::Succeeded => Tone::Good,
             TaskState::Failed => Tone::Bad,

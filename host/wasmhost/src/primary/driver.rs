@@ -4,7 +4,7 @@
 use super::handle::{Answer, Call, Change};
 use super::sessions::Outbox;
 use super::turns::{Ticket, Turns};
-use super::{Shared, gather};
+use super::{Shared, prepare};
 use anyhow::Context as _;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,9 +14,10 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, broadcast, oneshot};
 use tokio_util::task::TaskTracker;
 use wasmhost_core::clock::{Mono, Now};
+use wasmhost_core::prepared::Preparation;
 use wasmhost_core::primary::{Effect, Event, Primary, RequestId, SessionId};
 use wasmhost_core::record::Write;
-use wasmhost_proto::limits::MAX_GATHERS;
+use wasmhost_proto::limits::MAX_PREPARATIONS;
 use wasmhost_proto::{JobId, Timestamp, WorkerId};
 use wasmhost_store::Committer;
 
@@ -106,8 +107,8 @@ pub(super) struct Driver {
     waits: HashMap<JobId, Vec<oneshot::Sender<()>>>,
     turns: Weak<Turns>,
     runtime: Handle,
-    gathers: TaskTracker,
-    gathering: Arc<Semaphore>,
+    preparations: TaskTracker,
+    preparing: Arc<Semaphore>,
     changes: broadcast::Sender<Change>,
 }
 
@@ -141,8 +142,8 @@ impl Driver {
             waits: HashMap::new(),
             turns: Arc::downgrade(turns),
             runtime: Handle::current(),
-            gathers: TaskTracker::new(),
-            gathering: Arc::new(Semaphore::new(MAX_GATHERS)),
+            preparations: TaskTracker::new(),
+            preparing: Arc::new(Semaphore::new(MAX_PREPARATIONS)),
             changes,
         };
         driver.drain()?;
@@ -156,8 +157,8 @@ impl Driver {
 
     /// Nothing is decided any more; what was decided is committed and told.
     pub(super) async fn finish(mut self) -> anyhow::Result<()> {
-        self.gathers.close();
-        self.gathers.wait().await;
+        self.preparations.close();
+        self.preparations.wait().await;
         if let Some(committer) = self.committer.take() {
             tokio::task::spawn_blocking(move || committer.close()).await?;
         }
@@ -245,7 +246,7 @@ impl Driver {
                     let _ = answer.send(reply);
                 }
             }
-            Effect::Gather { job, node, from } => self.gather(job, node, from),
+            Effect::Prepare(what) => self.prepare(*what),
             Effect::JobChanged(job) => self.tell(Change::Job(job)),
             Effect::JobEnded(job) => {
                 // Dropped, they tell.
@@ -261,18 +262,24 @@ impl Driver {
         Ok(())
     }
 
-    fn gather(&self, job: JobId, node: u16, from: u16) {
-        let (shared, turn) = (self.shared.clone(), self.gathering.clone());
+    fn prepare(&self, what: Preparation) {
+        let (shared, turn) = (self.shared.clone(), self.preparing.clone());
         let turns = self.turns.clone();
+        let what = Arc::new(what);
         let work = async move {
-            let result = gather::gather(shared, turn, job, node, from).await;
+            let result = prepare::prepare(shared, turn, what.clone()).await;
             if let Some(turns) = turns.upgrade() {
-                let event = Event::Gathered { job, node, result };
+                let event = Event::Prepared {
+                    job: what.job,
+                    node: what.node,
+                    round: what.round,
+                    result,
+                };
                 // Without a core nobody needs it.
                 let _ = turns.bring(Input::Event(event)).await;
             }
         };
-        self.gathers.spawn_on(work, &self.runtime);
+        self.preparations.spawn_on(work, &self.runtime);
     }
 
     fn tell(&self, change: Change) {

@@ -3,7 +3,7 @@
 
 use super::driver::Input;
 use super::turns::Turns;
-use super::{Shared, Tally};
+use super::{Shared, Tally, prepare};
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -232,7 +232,12 @@ impl Handle {
     /// Runs the failed and cancelled tasks of an ended job again.
     pub(crate) async fn retry(&self, job: JobId) -> Result<Reply, ApiRefusal> {
         let _order = self.orders.retries.lock().await;
-        match self.read(move |store| store.recover_job(job)).await? {
+        let blobs = self.blobs().clone();
+        let read = move |store: &dyn Store| {
+            let job = store.recover_job(job)?;
+            Ok(job.map(|job| prepare::with_items(store, &blobs, job)))
+        };
+        match self.read(read).await? {
             Some(job) => {
                 let job = Box::new(job);
                 self.request(move |request| Event::Retry { request, job })

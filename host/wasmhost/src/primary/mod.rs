@@ -1,15 +1,15 @@
 //! The primary's process: wiring and waiting around [`wasmhost_core::primary`].
 //!
 //! The core has one [`driver`], and whoever brings it something takes a turn
-//! ([`turns`]); workers' sessions, gathering and committing run beside it and come
+//! ([`turns`]); workers' sessions, preparing and committing run beside it and come
 //! back as events. Decides nothing.
 
 mod driver;
 mod gate;
-mod gather;
 mod gc;
 mod handle;
 mod open;
+mod prepare;
 mod sessions;
 mod tally;
 mod turns;

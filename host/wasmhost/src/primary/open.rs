@@ -1,6 +1,7 @@
 //! The data directory: its lock, its parts, what is recovered from it, and the
 //! token that the first start leaves for clients of the same account.
 
+use super::prepare;
 use anyhow::{Context as _, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -48,9 +49,12 @@ pub(super) fn open(dir: &Path) -> anyhow::Result<Opened> {
     let term = store.term()? + 1;
     store.commit(&[Write::Term(term)])?;
     client_token(dir, &store)?;
+    let jobs = store.recover()?.into_iter();
     let recovered = Recovered {
         last_job: store.jobs(None, 1)?.first().map(|job| job.id),
-        jobs: store.recover()?,
+        jobs: jobs
+            .map(|job| prepare::with_items(&store, &blobs, job))
+            .collect(),
         workers: store.workers()?,
     };
     Ok(Opened {

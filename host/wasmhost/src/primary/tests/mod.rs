@@ -2,6 +2,7 @@
 //! whose runs are a function of the test.
 
 mod entry;
+mod graphs;
 mod jobs;
 mod results;
 mod worker;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use wasmhost_core::record::{TokenRecord, Write};
 use wasmhost_link::{FrameReceiver, FrameSender, Identity, JoinToken, Uplink, WorkerLink};
 use wasmhost_proto::api::TokenKind;
-use wasmhost_proto::input::{BlobRef, Input};
+use wasmhost_proto::input::{BlobRef, Input, Rendered, Scope};
 use wasmhost_proto::outcome::Usage;
 use wasmhost_proto::wire::{
     AttemptOutcome, End, NodeSpec, PrimaryFrame, Register, ResultData, ToPrimary, ToWorker,
@@ -40,6 +40,8 @@ pub(super) struct Worker {
     batch: u64,
     acked: u64,
     pub(super) term: u64,
+    /// What it ran, and with what input.
+    pub(super) ran: Vec<(String, u32, Rendered)>,
 }
 
 impl Worker {
@@ -65,6 +67,7 @@ impl Worker {
             batch: 0,
             acked: 0,
             term: 0,
+            ran: Vec::new(),
         };
         let register = Register {
             name: "tester".into(),
@@ -111,10 +114,18 @@ impl Worker {
                     ToWorker::Ack { batch } => self.acked = batch,
                     ToWorker::Assign(runs) => {
                         let mut items = Vec::new();
-                        for order in runs {
+                        for mut order in runs {
                             let spec = &self.specs[&(order.job, order.node)];
                             for index in order.first..order.first + order.count() {
                                 let (job, node) = (order.job, order.node);
+                                let item = order.take_first().and_then(|one| one.item());
+                                let scope = Scope {
+                                    item: &item.unwrap(),
+                                    index,
+                                    count: spec.count,
+                                };
+                                let input = scope.input(&spec.input).unwrap();
+                                self.ran.push((spec.name.clone(), index, input));
                                 let task = TaskId { job, node, index };
                                 items.push(outcome(task, order.lease, run(spec, index)));
                             }
