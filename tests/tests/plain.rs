@@ -57,3 +57,51 @@ fn plain_programs_run_as_they_are() {
         assert_eq!(view["failure"]["failure"]["exit_code"], code, "{view}");
     }
 }
+
+/// A program whose imports are told: of preview 1 by function, in groups.
+#[test]
+fn an_explanation_tells_what_a_program_imports() {
+    let mut cluster = Cluster::start(Options::default());
+    let file = cluster.dir().join("plain.toml");
+    let module = task("fixtures/plain-p1");
+    let text = format!(
+        "[tasks.plain]\nmodule = {{ path = '{}' }}\n[tasks.stored]\nmodule = \"nowhere\"\nafter = [\"plain\"]\n",
+        module.display()
+    );
+    std::fs::write(&file, text).unwrap();
+    let file = file.to_string_lossy().into_owned();
+    let run = cluster.run(&["explain", &file]);
+    assert_eq!(run.code, 5, "a module that nobody pushed: {}", run.text());
+    assert!(run.stderr.contains("unknown-module"), "{}", run.stderr);
+
+    // Without a primary all but the store's modules is told.
+    cluster.kill_primary();
+    let run = cluster.run(&["explain", &file]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(run.stderr.contains("no primary answers"), "{}", run.stderr);
+    let text = run.text();
+    for part in [
+        "plain-p1: 2 tasks in 2 steps",
+        "command (preview 1)",
+        "wasi_snapshot_preview1 (arguments and environment): ",
+        "(open files and standard streams): ",
+        "fd_write",
+        "← sandbox",
+    ] {
+        assert!(text.contains(part), "{part} is missing in\n{text}");
+    }
+    let run = cluster.run(&["check", &file]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(
+        run.stderr.contains("as far as it can be told"),
+        "{}",
+        run.stderr
+    );
+    let view = cluster.json(&["explain", &file]);
+    let imports = view["nodes"][0]["imports"].as_array().unwrap();
+    assert!(
+        imports
+            .iter()
+            .all(|import| import["by"] == "sandbox" || import["grant"].is_string())
+    );
+}

@@ -7,6 +7,7 @@ mod build_tasks;
 mod checks;
 mod counts;
 mod demo;
+mod fuzz;
 mod peers;
 mod repository;
 mod sim;
@@ -27,6 +28,7 @@ usage: cargo xtask CHORE
                        with host/paths/counts.json; with --update, write them there
   peers [NAME…]        measure wasmhost and its peers (all, or those named): docs/peers.md
   sim [COUNT]          simulate COUNT clusters from new seeds; sim --seed N replays one
+  fuzz [SECONDS [SEED]] feed damaged definitions and modules to the compiler
   ci                   the same, and that the lock file and the work tree stay as they are
   help                 print this
 ";
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         ["peers", names @ ..] => peers::run(names),
         ["test"] => checks::test(),
         ["sim", words @ ..] => sim::Schedules::parse(words).and_then(sim::run),
+        ["fuzz", words @ ..] => fuzz::run(words),
         ["ci"] => checks::ci(),
         ["help" | "--help" | "-h"] => {
             print!("{HELP}");

@@ -120,6 +120,9 @@ fn pair(report: &mut Report<'_>, root: &Fields<'_, '_>, params: &Params) -> Opti
     let nobody = Names::default();
     let read = |report: &mut Report<'_>, key: &str, form: Form| {
         let table = root.table(report, key)?;
+        if meant_long(report, &table, form) {
+            return None;
+        }
         let name = name(report, &table, values::is_task_name, NAME_HELP);
         let mut scope = Scope::new(params, &nobody);
         let name = name.unwrap_or_else(|| key.to_owned());
@@ -150,6 +153,26 @@ fn pair(report: &mut Report<'_>, root: &Fields<'_, '_>, params: &Params) -> Opti
         at: reduce.at.clone(),
     });
     Some(vec![task, reduce])
+}
+
+/// Reports tables such as `[task.fetch]` that are meant as `[tasks.fetch]`: what else
+/// could be said of the table would mislead.
+fn meant_long(report: &mut Report<'_>, table: &Fields<'_, '_>, form: Form) -> bool {
+    let mut found = false;
+    for (key, value) in table.entries() {
+        let name: &str = key.get_ref();
+        let is_task = value
+            .get_ref()
+            .as_table()
+            .is_some_and(|inner| inner.contains_key("module") || inner.contains_key("script"));
+        if is_task && !form.keys().contains(&name) {
+            let message = format!("[{}.{}] is no table of a task", table.name(), clip(name));
+            let help = format!("did you mean [tasks.{}]?", clip(name));
+            report.add("unknown-key", Some(&key.span()), message, help);
+            found = true;
+        }
+    }
+    found
 }
 
 /// Every `[tasks.NAME]`.

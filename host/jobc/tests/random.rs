@@ -11,6 +11,8 @@ const WORDS: &str = r#"
 " | [task] | module | "a" | { | } | crate | path | array | range | [ | ] | , | 0 | -1
 | step | items | lines | files | batch | "1MiB" | input | "${item.k}" | "${" | "${index}" | input_file
 | args | env | . | limits | memory | time | "60s" | retry | max | backoff | [reduce] | nan | inf | é | ''' | \u
+| [tasks.a] | [tasks.b] | after | when | "results.a > 1" | input_from | "a" | results | elements | tolerate | "all"
+| script | "x.js" | js | config | [params.p] | type | "integer" | default | "list" | of | pattern | choices | "${params.p}"
 | 9223372036854775807 | 2026-01-31 | true | 1e999 | """#;
 
 fn check(text: &str) {
@@ -45,7 +47,7 @@ proptest! {
     }
 
     #[test]
-    fn any_words(picks in proptest::collection::vec((0usize..64, 0usize..3), 0..60)) {
+    fn any_words(picks in proptest::collection::vec((0usize..96, 0usize..3), 0..60)) {
         let words: Vec<&str> = WORDS.split('|').map(str::trim).collect();
         let glue = [" ", "\n", ""];
         let text: String =

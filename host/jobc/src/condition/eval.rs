@@ -4,11 +4,12 @@ use super::parse::Expr;
 use crate::read::clip;
 use crate::values;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 /// Whether an expression is true.
 pub(super) fn holds(expr: &Expr, context: &Value) -> Result<bool, String> {
-    Ok(truth(&value(expr, context)?))
+    Ok(truth(&*value(expr, context)?))
 }
 
 fn truth(value: &Value) -> bool {
@@ -22,51 +23,37 @@ fn truth(value: &Value) -> bool {
     }
 }
 
-fn value(expr: &Expr, context: &Value) -> Result<Value, String> {
-    Ok(match expr {
-        Expr::Literal(value) => value.clone(),
-        Expr::Read { .. } | Expr::Key { .. } => lookup(expr, context)?,
+/// What lies in the context is not copied: a list of results may be long.
+fn value<'c>(expr: &'c Expr, context: &'c Value) -> Result<Cow<'c, Value>, String> {
+    Ok(Cow::Owned(match expr {
+        Expr::Literal(value) => return Ok(Cow::Borrowed(value)),
+        Expr::Read { root, name } => {
+            let found = context.get(*root).and_then(|table| table.get(&name.name));
+            let lacks = || format!("there is no {root}.{}", clip(&name.name));
+            return found.map(Cow::Borrowed).ok_or_else(lacks);
+        }
+        Expr::Key { of, key } => {
+            let key = value(key, context)?;
+            match value(of, context)? {
+                Cow::Borrowed(table) => return inside(table, &key).map(Cow::Borrowed),
+                Cow::Owned(table) => inside(&table, &key)?.clone(),
+            }
+        }
         Expr::Not(of) => Value::Bool(!holds(of, context)?),
-        Expr::Minus(of) => arithmetic("-", &0.into(), &value(of, context)?)?,
-        Expr::Call { function, of } => call(function, &value(of, context)?)?,
+        Expr::Minus(of) => arithmetic("-", &0.into(), &*value(of, context)?)?,
+        Expr::Call { function, of } => call(function, &*value(of, context)?)?,
         Expr::List(items) => {
-            let items = items.iter().map(|item| value(item, context));
-            Value::Array(items.collect::<Result<_, _>>()?)
+            let items = items
+                .iter()
+                .map(|item| Ok(value(item, context)?.into_owned()));
+            Value::Array(items.collect::<Result<_, String>>()?)
         }
         Expr::Binary { sign, left, right } => match *sign {
             "and" => Value::Bool(holds(left, context)? && holds(right, context)?),
             "or" => Value::Bool(holds(left, context)? || holds(right, context)?),
-            sign => binary(sign, &value(left, context)?, &value(right, context)?)?,
+            sign => binary(sign, &*value(left, context)?, &*value(right, context)?)?,
         },
-    })
-}
-
-/// What a path means, without copying what lies along it.
-fn lookup(expr: &Expr, context: &Value) -> Result<Value, String> {
-    Ok(match place(expr, context)? {
-        Ok(found) => found.clone(),
-        Err(made) => made,
-    })
-}
-
-/// A place in the context, or a value that was made.
-fn place<'c>(expr: &Expr, context: &'c Value) -> Result<Result<&'c Value, Value>, String> {
-    match expr {
-        Expr::Read { root, name } => {
-            let found = context.get(*root).and_then(|table| table.get(&name.name));
-            found
-                .map(Ok)
-                .ok_or_else(|| format!("there is no {root}.{}", clip(&name.name)))
-        }
-        Expr::Key { of, key } => {
-            let key = value(key, context)?;
-            match place(of, context)? {
-                Ok(table) => inside(table, &key).map(Ok),
-                Err(made) => inside(&made, &key).map(|found| Err(found.clone())),
-            }
-        }
-        other => Ok(Err(value(other, context)?)),
-    }
+    }))
 }
 
 fn inside<'v>(of: &'v Value, key: &Value) -> Result<&'v Value, String> {

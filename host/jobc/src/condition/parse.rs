@@ -205,7 +205,10 @@ impl Parser {
         let (name, at) = if self.take(".") {
             self.name("a name")?
         } else {
-            self.expect_of("[", root, &at)?;
+            if !self.take("[") {
+                let message = format!("`{root}` is read by name");
+                return Err(mistake(at, message, ROOTS_HELP));
+            }
             let Some((Word::Text(name), at)) = self.words.get(self.next).cloned() else {
                 return Err(self.wrong("a name between quotes"));
             };
@@ -296,16 +299,6 @@ impl Parser {
         match self.take(sign) {
             true => Ok(()),
             false => Err(self.wrong(&format!("`{sign}`"))),
-        }
-    }
-
-    fn expect_of(&mut self, sign: &str, root: &str, at: &Range<usize>) -> Result<(), Mistake> {
-        match self.take(sign) {
-            true => Ok(()),
-            false => {
-                let message = format!("`{root}` is read by name");
-                Err(mistake(at.clone(), message, ROOTS_HELP))
-            }
         }
     }
 

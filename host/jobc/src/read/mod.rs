@@ -90,7 +90,10 @@ impl<'a, 'i> Fields<'a, 'i> {
     ) {
         for (key, _) in self.entries() {
             let name: &str = key.get_ref();
-            if !known.contains(&name) {
+            if !known.contains(&name) && report.is_full() {
+                // A proposal that nobody sees would only cost.
+                report.more();
+            } else if !known.contains(&name) {
                 let whose = if self.path.is_empty() {
                     String::new()
                 } else {

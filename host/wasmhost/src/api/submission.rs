@@ -49,7 +49,10 @@ const SMALL: usize = 8 << 10;
 
 /// Whether a submission is too small to care about its memory and time.
 pub(crate) fn is_small(request: &SubmitRequest) -> bool {
-    request.definition.len() <= SMALL && request.files.is_empty() && request.lists.is_empty()
+    // A short text with parameters may mean much: patterns, and values many times.
+    let fixed = request.params.is_empty() && !request.definition.contains("params");
+    let short = request.definition.len() <= SMALL && fixed;
+    short && request.files.is_empty() && request.lists.is_empty()
 }
 
 /// Compiles the definition, away from the async threads unless it is small.

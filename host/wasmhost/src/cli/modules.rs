@@ -108,12 +108,28 @@ pub(crate) async fn push(
 
 #[cfg(test)]
 mod tests {
-    use super::name_of;
+    use super::{file, name_of};
+    use crate::cli::exit::Fault;
 
     #[test]
     fn names_from_file_names() {
         for (stem, want) in [("my_task", "my-task"), ("Tool.v2", "tool-v2"), ("_x_", "x")] {
             assert_eq!(name_of(stem), want);
         }
+    }
+
+    #[test]
+    #[allow(clippy::unwrap_used)]
+    fn mistakes_in_text_have_a_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tool.wat");
+        std::fs::write(&path, "(module\n  (func (exprot \"run\")))\n").unwrap();
+        let fault = Fault::of(file(&path).err().unwrap());
+        let help = fault.problem.help.unwrap();
+        assert!(help.contains("tool.wat:2:10"), "{help}");
+        std::fs::write(&path, "(module (func (export \"_start\")))").unwrap();
+        let local = file(&path).unwrap();
+        assert!(local.bytes.starts_with(b"\0asm"));
+        assert_eq!(local.name.as_deref(), Some("tool"));
     }
 }

@@ -121,7 +121,8 @@ fn block(out: &mut String, node: &CheckNode) {
     row("source", &line(&node.source, TEXT));
     let module = match (&node.module, node.kind) {
         (Some(digest), Some(of)) => format!("{} {}", short(digest), kind(of)),
-        _ => "not known yet: it is built or pushed by submit".to_owned(),
+        _ if node.source.starts_with("crate ") => "not built yet: submit builds it".to_owned(),
+        _ => "not known yet".to_owned(),
     };
     match &node.script {
         Some(script) => {

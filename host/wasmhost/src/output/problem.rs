@@ -136,4 +136,28 @@ error[unknown-key]: unknown key 'modul'
             "error: two mistakes\n  - unknown key 'modul'\n    help: did you mean 'module'?",
         );
     }
+
+    /// The table of bad definitions, as people see each of them.
+    #[test]
+    fn bad_definitions() {
+        let cases = include_str!("../../../jobc/tests/bad.txt").split("=== ");
+        let mut shown = String::new();
+        let mut count = 0;
+        // Those with generated letters are too long to be looked at.
+        for case in cases.skip(1).filter(|case| !case.contains('@')) {
+            let (title, text) = case.split_once('\n').unwrap_or_default();
+            let mut problem =
+                crate::client::error::problem("invalid_definition", "mistakes".into(), None);
+            problem.errors = wasmhost_jobc::parse(text).err().unwrap_or_default();
+            let rendered = render(&problem, Some(("job.toml", text)));
+            let rendered = anstream::adapter::strip_str(&rendered).to_string();
+            let lines = rendered
+                .lines()
+                .map(|line| format!("{}\n", line.trim_end()));
+            shown += &format!("=== {title}\n{}", lines.collect::<String>());
+            count += 1;
+        }
+        assert!(count >= 100, "{count} cases");
+        insta::assert_snapshot!(shown);
+    }
 }
