@@ -3,6 +3,10 @@
 //! `DEFAULT_*` apply where a definition or an operator says nothing; `MAX_*` are
 //! ceilings that a definition cannot pass.
 
+mod definition;
+
+pub use definition::*;
+
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 
@@ -160,22 +164,6 @@ pub const MAX_BACKOFF_MS: u64 = 24 * 3600 * 1000;
 pub const MAX_PLACEHOLDERS: usize = 100;
 /// Nesting of a value in a definition: readers of JSON give up at 128.
 pub const MAX_VALUE_DEPTH: usize = 64;
-/// Tasks of one definition that are named: a node's index has 16 bits.
-pub const MAX_NODES: usize = u16::MAX as usize;
-/// Parameters of one definition: people fill them in.
-pub const MAX_PARAMS: usize = 256;
-/// Values of all parameters of one job, as JSON: they are stored with it.
-pub const MAX_PARAMS_BYTES: usize = 1 << 20;
-/// Values of one parameter that is a list.
-pub const MAX_PARAM_LIST: usize = 10_000;
-/// Memory of a compiled pattern: nested repetitions multiply.
-pub const MAX_PATTERN: usize = 256 << 10;
-/// A script: it goes to an executor in one frame, beside what else the node says.
-pub const MAX_SCRIPT: usize = 512 << 10;
-/// A condition's text: it travels and waits with its node.
-pub const MAX_CONDITION: usize = 4 << 10;
-/// Operators of a condition: each may be a level of its tree.
-pub const MAX_CONDITION_PARTS: usize = 256;
 /// Mistakes reported of one text or module; the rest is counted.
 pub const MAX_DIAGNOSTICS: usize = 50;
 /// Names of jobs, tasks, modules, workers, tokens.
