@@ -31,6 +31,16 @@ pub(crate) const SPANS: &[(&str, &[&str])] = &[
     ("run-primary", &["run-primary --help"]),
     ("run-worker", &["run-worker --help"]),
     ("submit FILE", &["submit job.toml"]),
+    (
+        "submit NAME",
+        &["definition apply job.toml --name stored", "submit stored"],
+    ),
+    (
+        "definition apply FILE",
+        &["definition apply job.toml", "definition apply one.toml"],
+    ),
+    ("history", &["definition history echo"]),
+    ("diff", &["definition diff echo"]),
     ("submit --module M", &["submit --module echo --input x"]),
     ("--wait", &["submit job.toml --wait --quiet"]),
     ("check FILE", &["check job.toml"]),
@@ -86,6 +96,15 @@ pub(crate) const SPANS: &[(&str, &[&str])] = &[
         &["--data-dir once dev --http 127.0.0.1:0 --listen 127.0.0.1:0 shout/job.toml"],
     ),
     ("wasmhost show", &["show latest"]),
+    (
+        "wasmhost definition apply FILE",
+        &["definition apply job.toml"],
+    ),
+    ("wasmhost definition diff NAME", &["definition diff echo"]),
+    (
+        "wasmhost submit NAME",
+        &["submit stored", "submit stored@1 --wait --quiet"],
+    ),
     ("wasmhost module show", &["module show echo"]),
     (
         "wasmhost submit job.toml --wait",

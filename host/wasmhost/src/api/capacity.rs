@@ -63,7 +63,7 @@ async fn is_known(app: &App, key: Option<&str>) -> Result<bool, Problem> {
 
 fn refusal(errors: Vec<Diagnostic>) -> Problem {
     Problem::invalid("no_capacity", "no connected worker could run all of it")
-        .help("Or submit it all the same with `--wait-for-capacity` (`wait_for_capacity`): it then waits for such a worker.")
+        .help("Or submit it all the same, for a worker that is to come: `--wait-for-capacity` (`wait_for_capacity`).")
         .errors(errors)
 }
 

@@ -6,6 +6,7 @@ mod cancel;
 mod check;
 mod completions;
 mod context;
+mod definition;
 mod dev;
 mod drain;
 pub(crate) mod exit;
@@ -87,6 +88,9 @@ enum Command {
     /// Push, list, show and remove modules
     #[command(subcommand, visible_alias = "modules")]
     Module(module::Verb),
+    /// Store, list, show, compare and remove definitions
+    #[command(subcommand, visible_alias = "definitions")]
+    Definition(definition::Verb),
     /// Create, list and revoke tokens of workers and clients
     #[command(subcommand, visible_alias = "tokens")]
     Token(token::Verb),
@@ -169,6 +173,7 @@ async fn dispatch(command: Command, cx: &Context) -> anyhow::Result<Exit> {
         Command::Workers => workers::run(cx).await,
         Command::Drain(args) => drain::run(args, cx).await,
         Command::Module(verb) => module::run(verb, cx).await,
+        Command::Definition(verb) => definition::run(verb, cx).await,
         Command::Token(verb) => token::run(verb, cx).await,
         Command::Info => info::run(cx).await,
         Command::Completions(args) => completions::run(args),

@@ -2,6 +2,7 @@
 //! asks a primary; there is no other way from the command line to it.
 
 mod calls;
+mod definitions;
 pub(crate) mod error;
 mod sse;
 

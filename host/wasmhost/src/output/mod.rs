@@ -8,6 +8,7 @@ mod attempt;
 pub(crate) mod bars;
 pub(crate) mod explain;
 mod graph;
+pub(crate) mod definitions;
 pub(crate) mod human;
 pub(crate) mod lists;
 pub(crate) mod problem;

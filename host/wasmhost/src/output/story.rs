@@ -75,6 +75,23 @@ fn head(job: &JobView, now: Timestamp) -> String {
     if !job.description.is_empty() {
         put!(out, "{}", line(&job.description, 400));
     }
+    if let Some(definition) = &job.definition {
+        put!(
+            out,
+            "{} {}",
+            dim("definition"),
+            line(&definition.to_string(), 100)
+        );
+    }
+    for (name, value) in &job.params {
+        put!(
+            out,
+            "{} {} = {}",
+            dim("param"),
+            line(name, MAX_NAME),
+            line(&value.to_string(), 200)
+        );
+    }
     let mut facts = format!("submitted {}", instant(job.submitted));
     if let Some(start) = job.started {
         let _ = write!(

@@ -1,27 +1,33 @@
 //! `wasmhost submit FILE FILE …`: several definitions in one request. All are
 //! submitted, or none is.
 
-use super::prepare::{self, Definition};
-use super::{random_key, retrying};
+use super::target::Target;
+use super::{Whole, random_key, retrying};
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Fault};
 use crate::client::{Client, ClientError};
 use crate::output::human::count;
 use crate::output::story;
-use std::path::PathBuf;
 use wasmhost_proto::api::{NewJobs, Page, SubmitBatch};
 use wasmhost_proto::limits::MAX_BATCH_JOBS;
 
+/// What is to be submitted, and how.
+pub(super) struct Wish<'a> {
+    /// The definitions.
+    pub(super) targets: &'a [Target],
+    /// Makes all of them once.
+    pub(super) key: Option<String>,
+    /// Whether to wait for all.
+    pub(super) wait: bool,
+    /// Whether they may wait for a worker that can run them.
+    pub(super) wait_for_capacity: bool,
+}
+
 /// Submits all; waits for all of them when it is to.
-pub(super) async fn run(
-    cx: &Context,
-    client: &Client,
-    files: &[PathBuf],
-    key: Option<String>,
-    wait: bool,
-) -> anyhow::Result<Exit> {
+pub(super) async fn run(cx: &Context, client: &Client, wish: Wish<'_>) -> anyhow::Result<Exit> {
+    let files = wish.targets;
     if files.len() > MAX_BATCH_JOBS {
-        let title = format!("{} files are too many for one request", files.len());
+        let title = format!("{} definitions are too many for one request", files.len());
         let help =
             format!("submit {MAX_BATCH_JOBS} at a time; an array has room for millions of tasks");
         return Err(Fault::new(Exit::REFUSED, "too_many_jobs", title)
@@ -29,22 +35,24 @@ pub(super) async fn run(
             .into());
     }
     // Every mistake that can be seen here is seen before anything is uploaded.
-    let definitions = files.iter().map(|file| Definition::read(file));
-    let definitions: Vec<Definition> = definitions.collect::<Result<_, _>>()?;
+    let definitions = files.iter().map(Whole::read);
+    let definitions: Vec<Whole> = definitions.collect::<Result<_, _>>()?;
     for definition in &definitions {
-        definition.parse()?;
+        if let Whole::Given(definition) = definition {
+            definition.parse()?;
+        }
     }
     let mut batch = SubmitBatch::default();
     for definition in definitions {
-        batch
-            .jobs
-            .push(prepare::prepare(cx, client, definition).await?);
+        let mut request = definition.request(cx, client).await?;
+        request.wait_for_capacity = wish.wait_for_capacity;
+        batch.jobs.push(request);
     }
-    let key = key.map_or_else(random_key, Ok)?;
+    let key = wish.key.map_or_else(random_key, Ok)?;
     let new = retrying(async || client.submit_all(&batch, &key).await)
         .await
         .map_err(|error| by_file(error, files))?;
-    if !wait {
+    if !wish.wait {
         cx.out.answer(&new, ids, |new| names(new, files))?;
         cx.out
             .talk(format!("submitted {}", count(new.ids.len() as u64, "job")));
@@ -75,7 +83,7 @@ pub(super) async fn run(
 }
 
 /// The primary tells jobs by their numbers, people by their files.
-fn by_file(mut error: ClientError, files: &[PathBuf]) -> ClientError {
+fn by_file(mut error: ClientError, files: &[Target]) -> ClientError {
     if let ClientError::Problem(problem) = &mut error {
         for mistake in &mut problem.errors {
             let (job, what) = mistake.message.split_once(": ").unwrap_or_default();
@@ -83,7 +91,7 @@ fn by_file(mut error: ClientError, files: &[PathBuf]) -> ClientError {
                 .strip_prefix("job ")
                 .and_then(|n| n.parse::<usize>().ok());
             if let Some(file) = number.and_then(|n| files.get(n)) {
-                mistake.message = format!("{}: {what}", file.display());
+                mistake.message = format!("{file}: {what}");
             }
         }
     }
@@ -95,8 +103,8 @@ fn ids(new: &NewJobs) -> String {
     ids.collect::<Vec<_>>().join("\n")
 }
 
-fn names(new: &NewJobs, files: &[PathBuf]) -> String {
+fn names(new: &NewJobs, files: &[Target]) -> String {
     let lines = new.ids.iter().zip(files);
-    let lines = lines.map(|(id, file)| format!("{id} {}\n", file.display()));
+    let lines = lines.map(|(id, file)| format!("{id} {file}\n"));
     lines.collect()
 }

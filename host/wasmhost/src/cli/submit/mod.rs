@@ -1,12 +1,14 @@
-//! `wasmhost submit FILE`, or `wasmhost submit --module M` and flags.
+//! `wasmhost submit FILE`, `wasmhost submit NAME` of a stored definition, or
+//! `wasmhost submit --module M` and flags.
 
 mod files;
 mod inline;
 mod many;
 pub(crate) mod prepare;
+mod target;
 
 use super::context::Context;
-use super::exit::{Exit, Fault};
+use super::exit::{Exit, Fault, Source};
 use super::follow::{self, Follow};
 use super::report;
 use crate::client::{Client, ClientError};
@@ -17,19 +19,20 @@ use inline::Inline;
 use prepare::Definition;
 use std::path::PathBuf;
 use std::time::Duration;
-use wasmhost_proto::api::JobView;
+use target::Target;
+use wasmhost_proto::api::{JobState, JobView, StoredName, SubmitRequest};
 
 #[derive(clap::Args, Debug)]
 #[command(arg_required_else_help = true)]
 pub(crate) struct Args {
-    /// A job definition (TOML), see docs/definition.md; of several, all are submitted
-    /// or none is
+    /// A job definition (TOML, see docs/definition.md), or the NAME or NAME@VERSION of a
+    /// stored one; of several, all are submitted or none is
     #[arg(
-        value_name = "FILE",
+        value_name = "FILE|NAME",
         required_unless_present = "module",
         conflicts_with = "module"
     )]
-    files: Vec<PathBuf>,
+    files: Vec<String>,
     /// Wait until the job ends, then give its result; the exit code tells how it went
     #[arg(short, long)]
     wait: bool,
@@ -45,41 +48,57 @@ pub(crate) struct Args {
     /// Submitting again with this key gives the first job
     #[arg(long, value_name = "TEXT")]
     key: Option<String>,
+    /// Submit it even when no connected worker could run it, for one that is to come
+    #[arg(long)]
+    wait_for_capacity: bool,
     #[command(flatten)]
     inline: Inline,
 }
 
 pub(crate) async fn run(args: Args, cx: &Context) -> anyhow::Result<Exit> {
     let client = cx.client().await?;
-    let definition = match &*args.files {
-        [] => args.inline.definition()?,
-        [file] => Definition::read(file)?,
-        files => {
+    let targets = args.files.iter().map(|text| Target::of(text, cx));
+    let targets: Vec<Target> = targets.collect::<Result<_, _>>()?;
+    let whole = match &*targets {
+        [] => Whole::Given(args.inline.definition()?),
+        [target] => Whole::read(target)?,
+        targets => {
             for (given, flag) in [
                 (args.follow, "--follow"),
                 (args.result_to.is_some(), "--result-to"),
                 (args.timeout.is_some(), "--timeout"),
             ] {
                 if given {
-                    let title = format!("{flag} is for one definition, not for {}", files.len());
+                    let title = format!("{flag} is for one definition, not for {}", targets.len());
                     let fault = Fault::new(Exit::USAGE, "usage", title);
                     return Err(fault.help("submit them one by one, or with --wait").into());
                 }
             }
-            return many::run(cx, &client, files, args.key, args.wait).await;
+            let many = many::Wish {
+                targets,
+                key: args.key,
+                wait: args.wait,
+                wait_for_capacity: args.wait_for_capacity,
+            };
+            return many::run(cx, &client, many).await;
         }
     };
-    let job = submit(cx, &client, definition, args.key).await?;
+    let origin = whole.origin();
+    let mut request = whole.request(cx, &client).await?;
+    request.wait_for_capacity = args.wait_for_capacity;
+    let job = send(&client, &request, args.key, origin).await?;
     let waits = args.wait || args.follow || args.result_to.is_some() || args.timeout.is_some();
     if !waits {
         cx.out.answer(&job, |job| job.id.to_string(), text)?;
         cx.out.talk(story::next(&job));
+        say_who_runs_it(cx, &client, &job).await;
         return Ok(Exit::OK);
     }
     if cx.out.quiet && !cx.out.is_json() {
         cx.out.text(&format!("{}\n", job.id))?;
     }
     cx.out.talk(text(&job));
+    say_who_runs_it(cx, &client, &job).await;
     let options = Follow {
         logs: args.follow,
         timeout: args.timeout,
@@ -100,6 +119,55 @@ fn text(job: &JobView) -> String {
     )
 }
 
+/// Says so when there is no worker: the job is accepted, and nothing happens.
+async fn say_who_runs_it(cx: &Context, client: &Client, job: &JobView) {
+    if job.state != JobState::Queued || cx.out.is_json() || cx.out.quiet {
+        return;
+    }
+    // Only a hint: whoever cannot be asked has been heard of already.
+    if client.info().await.is_ok_and(|info| info.workers == 0) {
+        cx.out.talk(
+            "no worker is connected: the job waits for one (see `wasmhost run-worker --help`)",
+        );
+    }
+}
+
+/// A definition before anything of it is resolved.
+enum Whole {
+    /// Its text is here.
+    Given(Definition),
+    /// The primary has it.
+    Stored(StoredName),
+}
+
+impl Whole {
+    fn read(target: &Target) -> anyhow::Result<Whole> {
+        Ok(match target {
+            Target::File(file) => Whole::Given(Definition::read(file)?),
+            Target::Stored(name) => Whole::Stored(name.clone()),
+        })
+    }
+
+    /// What its mistakes point into.
+    fn origin(&self) -> Option<Source> {
+        match self {
+            Whole::Given(definition) => Some(definition.origin()),
+            Whole::Stored(_) => None,
+        }
+    }
+
+    /// Resolves what only this machine can.
+    async fn request(self, cx: &Context, client: &Client) -> anyhow::Result<SubmitRequest> {
+        match self {
+            Whole::Given(definition) => prepare::prepare(cx, client, definition).await,
+            Whole::Stored(name) => Ok(SubmitRequest {
+                stored: Some(name.to_string()),
+                ..SubmitRequest::default()
+            }),
+        }
+    }
+}
+
 /// Resolves a definition and submits it.
 pub(crate) async fn submit(
     cx: &Context,
@@ -109,13 +177,21 @@ pub(crate) async fn submit(
 ) -> anyhow::Result<JobView> {
     let origin = definition.origin();
     let request = prepare::prepare(cx, client, definition).await?;
-    let key = match key {
-        Some(key) => key,
-        None => random_key()?,
-    };
-    Ok(retrying(async || client.submit(&request, &key).await)
-        .await
-        .map_err(|error| Fault::about(error, origin))?)
+    send(client, &request, key, Some(origin)).await
+}
+
+async fn send(
+    client: &Client,
+    request: &SubmitRequest,
+    key: Option<String>,
+    origin: Option<Source>,
+) -> anyhow::Result<JobView> {
+    let key = key.map_or_else(random_key, Ok)?;
+    let sent = retrying(async || client.submit(request, &key).await).await;
+    Ok(sent.map_err(|error| match origin {
+        Some(origin) => Fault::about(error, origin),
+        None => Fault::of(error.into()),
+    })?)
 }
 
 /// Tries to submit, past the first.
