@@ -239,3 +239,113 @@ fn what_no_worker_could_run_is_refused() {
     let again = cluster.json(&["submit", &path, "--key", "k"]);
     assert_eq!(taken["id"], again["id"]);
 }
+
+/// A definition that asks for a text, a number and a file.
+fn asking() -> String {
+    let echo = task("echo").display().to_string();
+    format!(
+        r#"[job]
+name = "ask"
+description = "Says what it is given"
+[params.who]
+type = "text"
+help = "Whom to greet"
+[params.top]
+type = "integer"
+default = 3
+min = 1
+max = 9
+[params.tone]
+type = "choice"
+choices = ["warm", "cold"]
+default = "warm"
+[params.data]
+type = "file"
+default = "data.txt"
+[task]
+module = {{ path = "{echo}" }}
+input = {{ who = "${{params.who}}", top = "${{params.top}}" }}
+"#
+    )
+}
+
+#[test]
+fn jobs_take_parameters() {
+    let cluster = Cluster::start(Options::default());
+    let path = file(&cluster, "ask.toml", &asking());
+    file(&cluster, "data.txt", "the default");
+    let values = file(&cluster, "values.toml", "who = 'Ada'\ntop = 5\n");
+    let other = file(&cluster, "other.txt", "another");
+    cluster.json(&["definition", "apply", &path]);
+    for name in [path.as_str(), "ask", "ask@1"] {
+        let check = |args: &[&str], want: &str| {
+            let args = [&["submit", name, "--wait"][..], args].concat();
+            let run = cluster.run(&args).ok();
+            let got: Value = serde_json::from_slice(&run.stdout).unwrap();
+            assert_eq!(got.to_string(), want, "{args:?}");
+        };
+        check(&["-p", "who=Ada"], r#"{"top":3,"who":"Ada"}"#);
+        check(
+            &["-p", "who=a=b", "-p", "top=9"],
+            r#"{"top":9,"who":"a=b"}"#,
+        );
+        check(&["--params", &values], r#"{"top":5,"who":"Ada"}"#);
+        let wins = ["--params", &values, "-p", "top=1"];
+        check(&wins, r#"{"top":1,"who":"Ada"}"#);
+        let data = format!("data={other}");
+        check(&["-p", "who=x", "-p", &data], r#"{"top":3,"who":"x"}"#);
+
+        let help = cluster.run(&["submit", name, "--help"]).ok().text();
+        for part in [
+            "Says what it is given",
+            "who=<text>",
+            "Whom to greet",
+            "[required]",
+            "top=<integer>",
+            "from 1 to 9",
+            "[default: 3]",
+            "one of warm, cold",
+        ] {
+            assert!(help.contains(part), "'{part}' is not in: {help}");
+        }
+        let jobs = || {
+            cluster.json(&["jobs", "--all"])["items"]
+                .as_array()
+                .unwrap()
+                .len()
+        };
+        let before = jobs();
+        let dry = cluster.json(&["submit", name, "-p", "who=x", "--dry-run"]);
+        assert_eq!(dry["name"], "ask");
+        for (args, code, says) in [
+            (&[][..], 5, "`who` is missing"),
+            (
+                &["-p", "who=x", "-p", "top=10"],
+                5,
+                "`top` must be at most 9",
+            ),
+            (&["-p", "who=x", "-p", "tone=hot"], 5, "tone"),
+            (&["-p", "woh=x"], 5, "`woh`"),
+            (&["-p", "who=x", "-p", "data=gone.txt"], 1, "gone.txt"),
+            (&["-p", "who=x", "-p", "who=y"], 2, "given twice"),
+            (&["-p", "who"], 2, "NAME=VALUE"),
+            (&["--params", "gone.toml"], 2, "gone.toml"),
+            (&["-p", "top=0", "--dry-run"], 5, "top"),
+            (&[name, "-p", "who=x"], 2, "--param"),
+        ] {
+            let args = [&["submit", name][..], args].concat();
+            let said = refused(&cluster, &args, code);
+            assert!(said.contains(says), "{args:?}: '{says}' is not in: {said}");
+        }
+        assert_eq!(jobs(), before, "nothing was submitted");
+    }
+    let job = cluster.json(&["submit", "ask", "-p", "who=Ada"]);
+    assert_eq!(job["params"]["tone"], "warm", "{job}");
+    let story = cluster.run(&["show", "latest"]).ok().text();
+    assert!(story.contains("who = \"Ada\""), "{story}");
+    let help = cluster.run(&["submit", "--help"]).ok().text();
+    assert!(help.contains("--wait-for-capacity"), "{help}");
+    fs::write(cluster.dir().join("bad.json"), "{").unwrap();
+    let said = refused(&cluster, &["submit", "ask", "--params", "bad.json"], 2);
+    assert!(said.contains("bad.json"), "{said}");
+}

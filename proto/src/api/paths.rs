@@ -21,6 +21,7 @@
 //! | `POST /api/v1/definitions` | [`super::ApplyRequest`] → 201 [`super::DefinitionView`] |
 //! | `GET /api/v1/definitions/{name}?version=` | → [`super::DefinitionView`] |
 //! | `GET /api/v1/definitions/{name}/versions` | → [`super::Page`] of [`super::DefinitionView`], newest first |
+//! | `GET /api/v1/definitions/{name}/schema?version=` | → JSON Schema of its parameters |
 //! | `DELETE /api/v1/definitions/{name}` | → 204 |
 //! | `GET /api/v1/events` | → server-sent events `job` ([`super::JobView`]) and `worker` ([`super::WorkerView`]) |
 //! | `GET /api/v1/workers` | → [`super::Page`] of [`super::WorkerView`] |

@@ -105,6 +105,14 @@ pub(crate) const SPANS: &[(&str, &[&str])] = &[
         "wasmhost submit NAME",
         &["submit stored", "submit stored@1 --wait --quiet"],
     ),
+    (
+        "wasmhost submit NAME --help",
+        &["submit stored --help", "submit job.toml --help"],
+    ),
+    (
+        "wasmhost submit NAME -p top=10",
+        &["submit asking.toml -p top=10"],
+    ),
     ("wasmhost module show", &["module show echo"]),
     (
         "wasmhost submit job.toml --wait",

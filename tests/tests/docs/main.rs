@@ -136,6 +136,8 @@ fn set_up(cluster: &Cluster, pages: &[(String, String)]) {
     fs::write(dir.join("one.toml"), format!("{module}input = \"1\"\n")).unwrap();
     let array = "array = { range = [0, 3] }\n";
     fs::write(dir.join("job.toml"), format!("{module}{array}")).unwrap();
+    let asking = format!("[params.top]\ntype = \"integer\"\n{module}input = \"${{params.top}}\"\n");
+    fs::write(dir.join("asking.toml"), asking).unwrap();
     for folder in [
         ".local/share/bash-completion/completions",
         ".zfunc",

@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, StatusCode};
 use wasmhost_core::primary::Reply;
 use wasmhost_jobc::Planned;
 use wasmhost_proto::api::{Diagnostic, NewJobs, SubmitBatch};
-use wasmhost_proto::limits::{MAX_BATCH_JOBS, MAX_IDEMPOTENCY_KEY};
+use wasmhost_proto::limits::{MAX_BATCH_JOBS, MAX_HTTP_BODY, MAX_IDEMPOTENCY_KEY};
 
 /// Mistakes told of one request.
 const MAX_MISTAKES: usize = 100;
@@ -60,9 +60,13 @@ pub(crate) async fn submit(
         let catalogue = shared.catalogue.read().await;
         let modules = catalogue.clone();
         let mut whole = Vec::with_capacity(jobs.len());
+        let mut room = MAX_HTTP_BODY;
         for job in jobs {
             let waits = job.wait_for_capacity;
-            whole.push((stored::complete(&shared, job).await?, waits));
+            let job = stored::complete(&shared, job).await?;
+            // A name is short, and may stand for much.
+            room = room.checked_sub(job.stored_bytes()).ok_or_else(too_large)?;
+            whole.push((job, waits));
         }
         let (planned, waits) = blocking(move || plans(whole, &modules)).await?;
         let mut plans = Vec::with_capacity(planned.len());
@@ -87,6 +91,12 @@ pub(crate) async fn submit(
         false => StatusCode::OK,
     };
     Ok((status, axum::Json(NewJobs { ids })))
+}
+
+/// The stored definitions of a batch are together more than could have been sent.
+fn too_large() -> Problem {
+    let what = "what the jobs of the batch take from stored definitions";
+    Problem::too_large(what, MAX_HTTP_BODY as u64).help("Submit them in smaller batches.")
 }
 
 /// A mistake of the `n`th job, from 0.

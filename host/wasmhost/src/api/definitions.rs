@@ -10,7 +10,8 @@ use super::problem::Problem;
 use super::state::{App, Shared, blocking, to_the_end, turn};
 use super::{auth, stored, submission};
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -95,6 +96,26 @@ pub(crate) async fn versions(
     let mut heads = heads(&app, name).await?;
     heads.reverse();
     Ok(page(heads))
+}
+
+/// The parameters of a version as JSON Schema: what a submission may give as `params`.
+#[utoipa::path(get, path = "/api/v1/definitions/{name}/schema", tag = "definitions", operation_id = "get_definition_schema",
+    params(("name" = String, Path, description = "The definition's name"), VersionQuery),
+    responses((status = 200, description = "JSON Schema, draft 2020-12", content_type = "application/schema+json", body = Object)))]
+pub(crate) async fn schema(
+    State(app): State<Shared>,
+    Path(name): Path<String>,
+    Query(query): Query<VersionQuery>,
+) -> Result<Response, Problem> {
+    let version = query.version;
+    let found = stored::find(&app, &StoredName { name, version }).await?;
+    let schema = blocking(move || {
+        let parsed = wasmhost_jobc::parse(&found.body.text)?;
+        Ok(wasmhost_jobc::params::schema(&parsed))
+    });
+    let schema = schema.await.map_err(submission::rejected)?;
+    let kind = HeaderValue::from_static("application/schema+json");
+    Ok(([(header::CONTENT_TYPE, kind)], schema.to_string()).into_response())
 }
 
 /// Removes a stored definition with all its versions. Jobs of it go on.

@@ -34,6 +34,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(definitions::list, definitions::apply).layer(large))
         .routes(routes!(definitions::get, definitions::remove))
         .routes(routes!(definitions::versions))
+        .routes(routes!(definitions::schema))
         .routes(routes!(events::cluster))
         .routes(routes!(workers::list))
         .routes(routes!(workers::drain))

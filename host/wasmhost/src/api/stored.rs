@@ -12,6 +12,9 @@ use wasmhost_proto::plan::DefinitionRef;
 /// Of the uploaded files those that are values of parameters.
 const PARAM_FILE: &str = "param:";
 
+/// A digest and a length in a request.
+const FILE_BYTES: usize = 110;
+
 /// A submission that is whole: it has a text.
 #[derive(PartialEq)]
 pub(crate) struct Whole {
@@ -19,6 +22,19 @@ pub(crate) struct Whole {
     pub(crate) request: SubmitRequest,
     /// The version that it came from, and what module names mean in it.
     pub(crate) stored: Option<(DefinitionRef, BTreeMap<String, Digest>)>,
+}
+
+impl Whole {
+    /// Bytes that a stored definition brought along, roughly as they would be sent.
+    pub(crate) fn stored_bytes(&self) -> usize {
+        if self.stored.is_none() {
+            return 0;
+        }
+        let request = &self.request;
+        let files = request.files.keys().map(|key| key.len() + FILE_BYTES);
+        let items = request.lists.values().flatten().map(|item| item.len() + 3);
+        request.definition.len() + files.sum::<usize>() + items.sum::<usize>()
+    }
 }
 
 /// Completes a submission with the stored definition that it names, if it names one.

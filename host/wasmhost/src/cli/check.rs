@@ -41,7 +41,11 @@ pub(crate) struct Looked {
 
 /// Checks a definition: what this machine has, then what the primary has.
 pub(crate) async fn look(file: &Path, cx: &Context) -> anyhow::Result<Looked> {
-    let definition = Definition::read(file)?;
+    look_at(Definition::read(file)?, cx).await
+}
+
+/// The same for one that was read.
+pub(crate) async fn look_at(definition: Definition, cx: &Context) -> anyhow::Result<Looked> {
     let origin = definition.origin();
     let Outlook { request, modules } = outlook(definition)?;
     // Mistakes that need no primary are told whether there is one or not.

@@ -6,11 +6,12 @@ macro_rules! put { ($($arg:tt)*) => { { let _ = writeln!($($arg)*); } } }
 
 mod attempt;
 pub(crate) mod bars;
+pub(crate) mod definitions;
 pub(crate) mod explain;
 mod graph;
-pub(crate) mod definitions;
 pub(crate) mod human;
 pub(crate) mod lists;
+pub(crate) mod params;
 pub(crate) mod problem;
 pub(crate) mod story;
 pub(crate) mod style;

@@ -232,3 +232,111 @@ async fn a_stored_definition_can_be_checked() {
         .await;
     assert_eq!(checked.json()["nodes"][0]["module"], digest);
 }
+
+#[tokio::test]
+async fn a_batch_takes_no_more_from_stored_definitions_than_could_be_sent() {
+    let (fixture, _) = fixture().await;
+    let long = format!("{}#{}\n", text("1"), "x".repeat(3 << 20));
+    let applied = json!({"name": "long", "job": {"definition": long}});
+    assert_eq!(fixture.post(DEFINITIONS, applied).await.said(), "201");
+    for (count, said) in [(2, "201"), (40, "413 too_large")] {
+        let batch = json!({"jobs": vec![json!({"stored": "long"}); count]});
+        let answer = fixture.post("/api/v1/jobs/batch", batch).await;
+        assert_eq!(answer.said(), said, "{count}");
+    }
+}
+
+const ASKING: &str = r#"
+[params.who]
+type = "text"
+help = "Whom to greet"
+[params.top]
+type = "integer"
+default = 3
+max = 9
+[params.data]
+type = "file"
+required = false
+[task]
+module = "echo"
+input = { who = "${params.who}", top = "${params.top}" }
+"#;
+
+/// A fixture that holds [`ASKING`] as `ask`.
+async fn asking() -> Fixture {
+    let (fixture, _) = fixture().await;
+    let applied = json!({"name": "ask", "job": {"definition": ASKING}});
+    let applied = fixture.post(DEFINITIONS, applied).await;
+    assert_eq!(applied.said(), "201", "{}", applied.text());
+    fixture
+}
+
+#[tokio::test]
+async fn jobs_are_given_parameters() {
+    let fixture = asking().await;
+    let check = async |params: Value, want: Value| {
+        let job = json!({"stored": "ask", "params": params});
+        let made = fixture.post("/api/v1/jobs", job).await;
+        assert_eq!(made.said(), "201", "{}", made.text());
+        assert_eq!(made.json()["params"], want, "{params}");
+    };
+    let none = Value::Null;
+    check(
+        json!({"who": "Ada"}),
+        json!({"who": "Ada", "top": 3, "data": none}),
+    )
+    .await;
+    check(
+        json!({"who": "Ada", "top": "7"}),
+        json!({"who": "Ada", "top": 7, "data": none}),
+    )
+    .await;
+    let blob = fixture.upload("/api/v1/blobs", "content").await.json();
+    let filed = json!({"stored": "ask", "params": {"who": "x", "data": "a.csv"}, "files": {"param:data": blob}});
+    let filed = fixture.post("/api/v1/jobs", filed).await;
+    assert_eq!(filed.json()["params"]["data"], "a.csv", "{}", filed.text());
+    let job = |who: &str| json!({"stored": "ask@1", "params": {"who": who}});
+    let batch = json!({"jobs": [job("a"), job("b"), job("b")]});
+    let made = fixture.post("/api/v1/jobs/batch", batch).await;
+    assert_eq!(made.said(), "201", "{}", made.text());
+    // Lists do without.
+    let listed = fixture.get("/api/v1/jobs").await.json();
+    assert_eq!(listed["items"][0].get("params"), None);
+}
+
+#[tokio::test]
+async fn mistakes_in_parameters_are_told_together() {
+    let fixture = asking().await;
+    let check = async |params: Value, codes: &[&str]| {
+        let job = json!({"stored": "ask", "params": params});
+        let refused = fixture.post("/api/v1/jobs", job).await;
+        assert_eq!(refused.said(), "422 definition_rejected", "{params}");
+        let errors = refused.json()["errors"].as_array().unwrap().clone();
+        let got: Vec<&str> = errors.iter().map(|e| e["code"].as_str().unwrap()).collect();
+        assert_eq!(got, codes, "{}", refused.text());
+    };
+    check(json!({}), &["missing-param"]).await;
+    check(json!({"who": "x", "top": 10}), &["bad-param"]).await;
+    check(json!({"who": "x", "top": "many"}), &["bad-param"]).await;
+    let all = ["unknown-param", "missing-param", "bad-param"];
+    check(json!({"woh": "x", "top": 10}), &all).await;
+}
+
+#[tokio::test]
+async fn parameters_have_a_schema() {
+    let fixture = asking().await;
+    let answer = fixture.get(&format!("{DEFINITIONS}/ask/schema")).await;
+    assert_eq!(answer.header("content-type"), "application/schema+json");
+    let schema = answer.json();
+    assert_eq!(schema["required"], json!(["who"]));
+    assert_eq!(schema["properties"]["top"]["maximum"], 9);
+    assert_eq!(schema["properties"]["who"]["description"], "Whom to greet");
+    for (path, want) in [
+        ("ask/schema?version=1", "200"),
+        ("ask/schema?version=2", "404 not_found"),
+        ("none/schema", "404 not_found"),
+    ] {
+        let answer = fixture.get(&format!("{DEFINITIONS}/{path}")).await;
+        assert_eq!(answer.said(), want, "{path}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use crate::cli::context::Context;
 use crate::cli::exit::Fault;
-use crate::cli::submit::prepare::{Definition, prepare};
+use crate::cli::submit::prepare::{Definition, draft};
 use crate::output::definitions;
 use std::path::PathBuf;
 use wasmhost_proto::api::ApplyRequest;
@@ -31,7 +31,7 @@ pub(super) async fn run(args: Args, cx: &Context) -> anyhow::Result<()> {
     let request = ApplyRequest {
         name: args.name,
         note: args.note,
-        job: prepare(cx, &client, definition).await?,
+        job: draft(cx, &client, definition).await?,
     };
     let applied = client.apply(&request).await;
     let (view, created) = applied.map_err(|error| Fault::about(error, origin))?;

@@ -2,12 +2,14 @@
 //! submitted, or none is.
 
 use super::target::Target;
-use super::{Whole, random_key, retrying};
+use super::whole::Whole;
+use super::{random_key, retrying};
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Fault};
 use crate::client::{Client, ClientError};
 use crate::output::human::count;
 use crate::output::story;
+use std::collections::BTreeMap;
 use wasmhost_proto::api::{NewJobs, Page, SubmitBatch};
 use wasmhost_proto::limits::MAX_BATCH_JOBS;
 
@@ -35,7 +37,8 @@ pub(super) async fn run(cx: &Context, client: &Client, wish: Wish<'_>) -> anyhow
             .into());
     }
     // Every mistake that can be seen here is seen before anything is uploaded.
-    let definitions = files.iter().map(Whole::read);
+    let none = BTreeMap::new;
+    let definitions = files.iter().map(|file| Whole::read(file, none()));
     let definitions: Vec<Whole> = definitions.collect::<Result<_, _>>()?;
     for definition in &definitions {
         if let Whole::Given(definition) = definition {

@@ -4,32 +4,38 @@
 mod files;
 mod inline;
 mod many;
+mod params;
 pub(crate) mod prepare;
 mod target;
+mod whole;
 
 use super::context::Context;
 use super::exit::{Exit, Fault, Source};
 use super::follow::{self, Follow};
 use super::report;
+use crate::cli::Cli;
 use crate::client::{Client, ClientError};
 use crate::output::style::Named;
-use crate::output::{human::count, story};
+use crate::output::{self, explain, human::count, story};
 use crate::settings::values::Millis;
+use clap::CommandFactory;
 use inline::Inline;
+use params::Params;
 use prepare::Definition;
 use std::path::PathBuf;
 use std::time::Duration;
 use target::Target;
-use wasmhost_proto::api::{JobState, JobView, StoredName, SubmitRequest};
+use wasmhost_proto::api::{JobState, JobView, SubmitRequest};
+use whole::Whole;
 
 #[derive(clap::Args, Debug)]
-#[command(arg_required_else_help = true)]
+#[command(arg_required_else_help = true, disable_help_flag = true)]
 pub(crate) struct Args {
     /// A job definition (TOML, see docs/definition.md), or the NAME or NAME@VERSION of a
     /// stored one; of several, all are submitted or none is
     #[arg(
         value_name = "FILE|NAME",
-        required_unless_present = "module",
+        required_unless_present_any = ["module", "help"],
         conflicts_with = "module"
     )]
     files: Vec<String>,
@@ -51,22 +57,37 @@ pub(crate) struct Args {
     /// Submit it even when no connected worker could run it, for one that is to come
     #[arg(long)]
     wait_for_capacity: bool,
+    /// Say what would run, in full, and submit nothing
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    params: Params,
+    /// Print this help, or the parameters of the definition that is named
+    #[arg(short, long)]
+    help: bool,
     #[command(flatten)]
     inline: Inline,
 }
 
 pub(crate) async fn run(args: Args, cx: &Context) -> anyhow::Result<Exit> {
+    if args.help && args.files.is_empty() {
+        cx.out.text(&help())?;
+        return Ok(Exit::OK);
+    }
     let client = cx.client().await?;
     let targets = args.files.iter().map(|text| Target::of(text, cx));
     let targets: Vec<Target> = targets.collect::<Result<_, _>>()?;
     let whole = match &*targets {
         [] => Whole::Given(args.inline.definition()?),
-        [target] => Whole::read(target)?,
+        [target] => Whole::read(target, args.params.values()?)?,
         targets => {
             for (given, flag) in [
                 (args.follow, "--follow"),
                 (args.result_to.is_some(), "--result-to"),
                 (args.timeout.is_some(), "--timeout"),
+                (args.dry_run, "--dry-run"),
+                (args.help, "--help"),
+                (!args.params.is_empty(), "--param"),
             ] {
                 if given {
                     let title = format!("{flag} is for one definition, not for {}", targets.len());
@@ -83,6 +104,17 @@ pub(crate) async fn run(args: Args, cx: &Context) -> anyhow::Result<Exit> {
             return many::run(cx, &client, many).await;
         }
     };
+    if args.help {
+        let (name, parsed) = whole.parse(&client).await?;
+        cx.out.text(&output::params::help(&name, &parsed))?;
+        return Ok(Exit::OK);
+    }
+    if args.dry_run {
+        let view = whole.look(cx, &client).await?;
+        cx.out
+            .answer(&view, |view| view.name.clone(), explain::text)?;
+        return Ok(Exit::OK);
+    }
     let origin = whole.origin();
     let mut request = whole.request(cx, &client).await?;
     request.wait_for_capacity = args.wait_for_capacity;
@@ -119,6 +151,16 @@ fn text(job: &JobView) -> String {
     )
 }
 
+/// The help of `submit` itself.
+fn help() -> String {
+    let mut tree = Cli::command();
+    tree.build();
+    let submit = tree.find_subcommand_mut("submit");
+    submit.map_or_else(String::new, |submit| {
+        submit.render_long_help().ansi().to_string()
+    })
+}
+
 /// Says so when there is no worker: the job is accepted, and nothing happens.
 async fn say_who_runs_it(cx: &Context, client: &Client, job: &JobView) {
     if job.state != JobState::Queued || cx.out.is_json() || cx.out.quiet {
@@ -129,42 +171,6 @@ async fn say_who_runs_it(cx: &Context, client: &Client, job: &JobView) {
         cx.out.talk(
             "no worker is connected: the job waits for one (see `wasmhost run-worker --help`)",
         );
-    }
-}
-
-/// A definition before anything of it is resolved.
-enum Whole {
-    /// Its text is here.
-    Given(Definition),
-    /// The primary has it.
-    Stored(StoredName),
-}
-
-impl Whole {
-    fn read(target: &Target) -> anyhow::Result<Whole> {
-        Ok(match target {
-            Target::File(file) => Whole::Given(Definition::read(file)?),
-            Target::Stored(name) => Whole::Stored(name.clone()),
-        })
-    }
-
-    /// What its mistakes point into.
-    fn origin(&self) -> Option<Source> {
-        match self {
-            Whole::Given(definition) => Some(definition.origin()),
-            Whole::Stored(_) => None,
-        }
-    }
-
-    /// Resolves what only this machine can.
-    async fn request(self, cx: &Context, client: &Client) -> anyhow::Result<SubmitRequest> {
-        match self {
-            Whole::Given(definition) => prepare::prepare(cx, client, definition).await,
-            Whole::Stored(name) => Ok(SubmitRequest {
-                stored: Some(name.to_string()),
-                ..SubmitRequest::default()
-            }),
-        }
     }
 }
 

@@ -77,10 +77,15 @@ impl Definition {
         wasmhost_jobc::parse(&self.text).map_err(|errors| Fault::refused(self.origin(), errors))
     }
 
-    /// Every mistake in the values of its parameters.
-    fn refused_params(&self, errors: Vec<Diagnostic>) -> Fault {
-        let title = format!("the parameters of {} are not right", self.name);
-        mistakes("bad_parameters", title, errors, None)
+    /// Where the file of a parameter is: a given path starts here, as every path on a
+    /// command line, a default's in the definition's folder.
+    fn param_file(&self, parsed: &Parsed, key: &str, path: &str) -> PathBuf {
+        let mut given = parsed.params.iter();
+        let given = given.any(|p| p.file_key() == key && self.params.contains_key(&p.name));
+        match given {
+            true => PathBuf::from(path),
+            false => self.base.join(path),
+        }
     }
 
     /// Crates may also be named from the current folder, as cargo commands are.
@@ -135,15 +140,12 @@ pub(crate) fn outlook(definition: Definition) -> anyhow::Result<Outlook> {
         }
     }
     let values = params::known(&parsed, &definition.params)
-        .map_err(|errors| definition.refused_params(errors))?;
-    let of_params = params::files(&parsed, &values);
-    let of_params = of_params.into_iter().map(|(_, path)| path);
-    let files = parsed.files().into_iter().map(|file| file.path);
-    needed.extend(
-        files
-            .chain(of_params)
-            .map(|file| definition.base.join(file)),
-    );
+        .map_err(|errors| refused_params(&definition.name, errors))?;
+    let files = parsed.files().into_iter();
+    needed.extend(files.map(|file| definition.base.join(file.path)));
+    for (key, path) in params::files(&parsed, &values) {
+        needed.push(definition.param_file(&parsed, &key, &path));
+    }
     for path in needed {
         std::fs::metadata(&path).map_err(|error| ClientError::File {
             what: format!("{} names {}", definition.name, path.display()),
@@ -167,6 +169,13 @@ pub(crate) fn outlook(definition: Definition) -> anyhow::Result<Outlook> {
     Ok(Outlook { request, modules })
 }
 
+/// Every mistake in the values of a definition's parameters.
+pub(crate) fn refused_params(name: &str, errors: Vec<Diagnostic>) -> Fault {
+    let title = format!("the parameters of {name} are not right");
+    let fault = mistakes("bad_parameters", title, errors, None);
+    fault.help(format!("`wasmhost submit {name} --help` lists them"))
+}
+
 /// A refusal that lists single mistakes.
 fn mistakes(code: &str, title: String, errors: Vec<Diagnostic>, origin: Option<Origin>) -> Fault {
     let mut fault = Fault::new(Exit::REFUSED, code, title);
@@ -184,7 +193,29 @@ pub(crate) async fn prepare(
     let parsed = definition.parse()?;
     // Mistakes in parameters are found before anything is built or uploaded.
     let values = params::values(&parsed, &definition.params)
-        .map_err(|errors| definition.refused_params(errors))?;
+        .map_err(|errors| refused_params(&definition.name, errors))?;
+    resolve(cx, client, definition, parsed, values).await
+}
+
+/// The same for a definition that is to be kept: what its parameters will be is open.
+pub(crate) async fn draft(
+    cx: &Context,
+    client: &Client,
+    definition: Definition,
+) -> anyhow::Result<SubmitRequest> {
+    let parsed = definition.parse()?;
+    let values = params::known(&parsed, &definition.params)
+        .map_err(|errors| refused_params(&definition.name, errors))?;
+    resolve(cx, client, definition, parsed, values).await
+}
+
+async fn resolve(
+    cx: &Context,
+    client: &Client,
+    definition: Definition,
+    parsed: Parsed,
+    values: params::Values,
+) -> anyhow::Result<SubmitRequest> {
     let mut modules = BTreeMap::new();
     for source in parsed.sources() {
         let path = match &source {
@@ -202,7 +233,8 @@ pub(crate) async fn prepare(
         }
     }
     for (key, path) in params::files(&parsed, &values) {
-        files.add(key, &[definition.base.join(path)]).await?;
+        let path = definition.param_file(&parsed, &key, &path);
+        files.add(key, &[path]).await?;
     }
     let mut lists = BTreeMap::new();
     for list in parsed.lists() {
