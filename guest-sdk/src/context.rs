@@ -1,6 +1,7 @@
 //! What a running attempt can learn of itself and tell the world. Owns no
 //! bounds: the platform enforces them (long texts are cut, floods are stopped).
 
+use crate::driver::Ended;
 use crate::error::TaskError;
 use crate::throttle::Throttle;
 use crate::value::Value;
@@ -35,6 +36,10 @@ pub(crate) trait Host {
     fn set(&self, name: &str, value: Value);
     fn event(&self, name: &str, value: Option<Value>);
     fn log(&self, level: Level, message: &str);
+    fn spawn(&self, key: &str, task: &str, input: &[u8]) -> Result<(), String>;
+    fn under_way(&self) -> u32;
+    fn wait(&self, timeout_ms: Option<u64>) -> Option<Ended>;
+    fn cancel(&self, key: &str);
 }
 
 /// In a guest there is one host, and it is named: every import that a module does
@@ -67,6 +72,10 @@ impl Context {
             host,
             reports: RefCell::new(reports),
         }
+    }
+
+    pub(crate) fn host(&self) -> &AnyHost {
+        &self.host
     }
 
     /// The job's id, as users type it.

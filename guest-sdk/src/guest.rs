@@ -1,7 +1,8 @@
 //! The platform's imports as the [`Host`] of a context. Exists in WebAssembly only.
 
-use crate::bindings::wasmhost::task::{context, log, status};
+use crate::bindings::wasmhost::task::{context, driver, log, status};
 use crate::context::{Host, Level};
+use crate::driver::{Ended, SpawnError};
 use crate::value::Value;
 
 pub(crate) struct Platform;
@@ -59,6 +60,35 @@ impl Host for Platform {
             Level::Error => log::Level::Error,
         };
         log::write(level, message);
+    }
+
+    fn spawn(&self, key: &str, task: &str, input: &[u8]) -> Result<(), String> {
+        driver::spawn(key, task, input)
+    }
+
+    fn under_way(&self) -> u32 {
+        driver::under_way()
+    }
+
+    fn wait(&self, timeout_ms: Option<u64>) -> Option<Ended> {
+        let ended = driver::wait(timeout_ms)?;
+        let result = match ended.outcome {
+            driver::Outcome::Success(bytes) => Ok(bytes),
+            driver::Outcome::Large(len) => Err(SpawnError::Large(len)),
+            driver::Outcome::Failed(failure) => Err(SpawnError::Failed {
+                kind: failure.kind,
+                message: failure.message,
+            }),
+            driver::Outcome::Refused(why) => Err(SpawnError::Refused(why)),
+        };
+        Some(Ended {
+            key: ended.key,
+            result,
+        })
+    }
+
+    fn cancel(&self, key: &str) {
+        driver::cancel(key);
     }
 }
 

@@ -40,6 +40,7 @@
 #[doc(hidden)]
 pub mod bindings;
 mod context;
+mod driver;
 mod error;
 #[cfg(target_family = "wasm")]
 mod guest;
@@ -54,6 +55,7 @@ mod throttle;
 mod value;
 
 pub use context::{Context, Level};
+pub use driver::{Ended, SpawnError};
 pub use error::TaskError;
 pub use io::{Bytes, Input, Output};
 pub use results::Results;

@@ -16,11 +16,13 @@
 //! ```
 
 use crate::context::{Context, Host, Level};
+use crate::driver::{Ended, SpawnError};
 use crate::error::TaskError;
 use crate::io::Input;
 use crate::rt;
 use crate::value::Value;
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -45,7 +47,13 @@ struct State {
     values: RefCell<Vec<(String, Value)>>,
     events: RefCell<Vec<(String, Option<Value>)>>,
     logs: RefCell<Vec<(Level, String)>>,
+    /// Runs what the task starts; none: it is no driver.
+    spawned: RefCell<Option<Box<Spawned>>>,
+    ends: RefCell<VecDeque<Ended>>,
 }
+
+/// Stands for the tasks that a driver starts: from a task's name and input to its result.
+type Spawned = dyn FnMut(&str, &[u8]) -> Result<Vec<u8>, SpawnError>;
 
 impl Fake {
     /// The first attempt of a single task.
@@ -81,6 +89,16 @@ impl Fake {
     /// Asks the attempt to stop once it has asked `checks` times whether it should.
     pub fn cancel_after(self, checks: u64) -> Fake {
         self.0.patience.set(Some(checks));
+        self
+    }
+
+    /// Makes the task a driver: what it starts is run by `spawned`, at once, and ends in
+    /// that order.
+    pub fn driver(
+        self,
+        spawned: impl FnMut(&str, &[u8]) -> Result<Vec<u8>, SpawnError> + 'static,
+    ) -> Fake {
+        *self.0.spawned.borrow_mut() = Some(Box::new(spawned));
         self
     }
 
@@ -181,9 +199,43 @@ impl Host for State {
     fn log(&self, level: Level, message: &str) {
         self.logs.borrow_mut().push((level, message.to_owned()));
     }
+
+    fn spawn(&self, key: &str, task: &str, input: &[u8]) -> Result<(), String> {
+        let mut spawned = self.spawned.borrow_mut();
+        let Some(spawned) = spawned.as_mut() else {
+            return Err("this task is no driver".into());
+        };
+        let mut ends = self.ends.borrow_mut();
+        if ends.iter().any(|ended| ended.key == key) {
+            return Err(format!("the task '{key}' is under way already"));
+        }
+        ends.push_back(Ended {
+            key: key.to_owned(),
+            result: spawned(task, input),
+        });
+        Ok(())
+    }
+
+    fn under_way(&self) -> u32 {
+        self.ends.borrow().len() as u32
+    }
+
+    fn wait(&self, _: Option<u64>) -> Option<Ended> {
+        self.ends.borrow_mut().pop_front()
+    }
+
+    fn cancel(&self, key: &str) {
+        for ended in self.ends.borrow_mut().iter_mut().filter(|e| e.key == key) {
+            ended.result = Err(SpawnError::Failed {
+                kind: "cancelled".into(),
+                message: "given up".into(),
+            });
+        }
+    }
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -196,6 +248,22 @@ mod tests {
         let reports = fake.progress();
         assert_eq!(reports.first(), Some(&(1, None, None)));
         assert_eq!(reports.last(), Some(&(1000, None, None)));
+    }
+
+    #[test]
+    fn a_driver_hears_of_what_it_starts() {
+        let ctx = Fake::new()
+            .driver(|task, input| Ok([task.as_bytes(), input].concat()))
+            .context();
+        ctx.spawn("a", "double", &21).unwrap();
+        ctx.spawn("b", "double", &1).unwrap();
+        assert!(ctx.spawn("a", "double", &1).is_err());
+        ctx.cancel_task("b");
+        assert_eq!(ctx.under_way(), 2);
+        assert_eq!(ctx.wait().unwrap().result, Ok(b"double21".to_vec()));
+        assert!(ctx.wait().unwrap().json::<u32>().is_err());
+        assert_eq!(ctx.wait(), None);
+        assert!(Fake::new().context().spawn("a", "x", &0).is_err());
     }
 
     #[test]

@@ -62,6 +62,15 @@ pub enum ToExecutor {
     },
     /// Give back what has not begun; answered by one [`FromExecutor::Returned`].
     Return,
+    /// A task that a run, a driver, has started is over.
+    Spawned {
+        /// The run.
+        run: RunId,
+        /// The run's name for it.
+        key: String,
+        /// How it ended.
+        end: SpawnedEnd,
+    },
     /// Whether to say of each run that it begins before it does, so that it is
     /// known which one kills the process.
     Careful(bool),
@@ -84,6 +93,8 @@ pub struct RunSpec {
     pub count: u32,
     /// Bounds.
     pub limits: AttemptLimits,
+    /// Its runs may start tasks, and hold no slot.
+    pub driver: bool,
 }
 
 /// One attempt.
@@ -149,6 +160,45 @@ pub enum FromExecutor {
     Ended(Vec<Ended>),
     /// Runs that had not begun and do not any more: the answer to [`ToExecutor::Return`].
     Returned(Vec<RunId>),
+    /// A run starts a task of its job.
+    Spawn {
+        /// The run.
+        run: RunId,
+        /// Its name for it.
+        key: String,
+        /// The name of the node.
+        node: String,
+        /// The task's input.
+        #[serde(with = "serde_bytes")]
+        input: Vec<u8>,
+    },
+    /// A run gives up a task that it has started.
+    CancelSpawned {
+        /// The run.
+        run: RunId,
+        /// Its name for it.
+        key: String,
+    },
+    /// A run wants the end of the next task that it has started; answered by one
+    /// [`ToExecutor::Spawned`], as soon as there is one.
+    Await {
+        /// The run.
+        run: RunId,
+    },
+}
+
+/// How a task ended that a run has started, with its result at hand.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SpawnedEnd {
+    /// It succeeded.
+    Success(#[serde(with = "serde_bytes")] Vec<u8>),
+    /// It succeeded, and so many bytes of result are more than a driver is given.
+    Large(u64),
+    /// It failed for good, or was cancelled.
+    Failure(Box<Failure>),
+    /// It was never started, and why.
+    Refused(String),
 }
 
 /// The end of a run.

@@ -41,6 +41,9 @@ pub enum Array {
     /// One index for each element of the JSON list that is the result of a single task
     /// named in `after`. How many there are is known once that task has ended.
     Elements(NodeIndex),
+    /// One index for each task that a driver has started: the item is the input that it
+    /// gave. How many there are is known once the driver has ended.
+    Spawned(NodeIndex),
 }
 
 impl Array {
@@ -50,7 +53,7 @@ impl Array {
             Array::Single => 1,
             Array::Range { count, .. } => *count,
             Array::Items(items) => items.len() as u32,
-            Array::Results(_) | Array::Elements(_) => 0,
+            Array::Results(_) | Array::Elements(_) | Array::Spawned(_) => 0,
         }
     }
 
@@ -58,7 +61,7 @@ impl Array {
     pub fn source(&self) -> Option<NodeIndex> {
         match self {
             Array::Results(node) | Array::Elements(node) => Some(*node),
-            Array::Single | Array::Range { .. } | Array::Items(_) => None,
+            Array::Single | Array::Range { .. } | Array::Items(_) | Array::Spawned(_) => None,
         }
     }
 
@@ -70,7 +73,7 @@ impl Array {
                 (index < *count).then(|| Item::of_range(*start, *step, index))
             }
             Array::Items(items) => items.get(index as usize).cloned(),
-            Array::Results(_) | Array::Elements(_) => None,
+            Array::Results(_) | Array::Elements(_) | Array::Spawned(_) => None,
         }
     }
 }

@@ -4,8 +4,10 @@
 //! ceilings that a definition cannot pass.
 
 mod definition;
+mod driver;
 
 pub use definition::*;
+pub use driver::*;
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;

@@ -142,6 +142,10 @@ pub struct NodePlan {
     /// Among the nodes of its job, higher goes first.
     #[serde(default, skip_serializing_if = "is_level")]
     pub priority: i32,
+    /// Its task, a single one, may start tasks of nodes whose array is
+    /// [`Array::Spawned`] by it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub driver: bool,
 }
 
 impl Default for NodePlan {
@@ -165,6 +169,7 @@ impl Default for NodePlan {
             tolerate: 0,
             concurrency: None,
             priority: 0,
+            driver: false,
         }
     }
 }

@@ -5,14 +5,17 @@
 mod bench;
 mod build_tasks;
 mod checks;
+mod cluster;
 mod counts;
 mod demo;
+mod examples;
 mod fuzz;
 mod peers;
 mod repository;
 mod sim;
 mod steps;
 mod toolchain;
+mod words;
 
 use std::process::ExitCode;
 
@@ -22,6 +25,8 @@ usage: cargo xtask CHORE
   build-tasks [NAME…]  build the task modules (all, or those named) into target/tasks
   demo [FOLDER]        build everything, then run two real jobs on a real cluster: the
                        words of FOLDER (or of cargo's downloads), and a picture
+  examples [NAME…]     run the examples in tasks/examples (all, or those named) on a real
+                       cluster, and check what they give; see docs/examples.md
   test                 check and test everything
   bench [NAME…]        build everything and measure it: --list, --runs N; see docs/benchmarks.md
   bench --check        count the instructions of the hot paths under callgrind and compare them
@@ -42,6 +47,7 @@ fn main() -> ExitCode {
         ["bench", "--check", "--update"] => counts::run(true),
         ["demo"] => demo::run(None),
         ["demo", folder] => demo::run(Some(folder.as_ref())),
+        ["examples", names @ ..] => examples::run(names),
         ["bench", words @ ..] => bench::run(words),
         ["peers", names @ ..] => peers::run(names),
         ["test"] => checks::test(),

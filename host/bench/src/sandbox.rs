@@ -152,6 +152,7 @@ fn attempt(input: &[u8], index: u32) -> Attempt {
             output: DEFAULT_OUTPUT,
         },
         input: input.to_vec(),
+        driver: None,
     }
 }
 

@@ -37,6 +37,8 @@ pub enum Write {
     Prepared(JobId, NodeIndex, PreparedRecord),
     /// Takes that back: the node is to be prepared again.
     RemovePrepared(JobId, NodeIndex),
+    /// A task that a driver has started; once, before its first attempt is recorded.
+    Spawned(TaskId, Box<SpawnRecord>),
     /// A worker.
     Worker(WorkerRecord),
     /// A module.
@@ -160,6 +162,15 @@ pub enum StoredResult {
     Blob(BlobRef),
 }
 
+/// A task that a driver has started.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SpawnRecord {
+    /// The driver's name for it.
+    pub key: String,
+    /// What it was given.
+    pub item: Item,
+}
+
 /// An attempt that failed.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct AttemptRecord {
@@ -263,6 +274,8 @@ pub struct RecoveredJob {
     /// The items of prepared nodes whose items are not in the plan; a store leaves this
     /// empty, for they are made of what it holds.
     pub items: Vec<(NodeIndex, Arc<[Item]>)>,
+    /// Tasks that drivers have started, by node and in order of index.
+    pub spawned: Vec<(NodeIndex, SpawnRecord)>,
     /// Failed attempts by task, of tasks that have ended too: what they were charged to,
     /// and the highest number. A retry of the job must not use a number twice.
     pub failed_attempts: Vec<(NodeIndex, u32, FailedAttempts)>,

@@ -37,7 +37,9 @@ impl<'a> Items<'a> {
             Some(ArraySource::Range { .. }) => Items::Numbers,
             Some(ArraySource::Items(texts)) => Items::Values(texts),
             Some(ArraySource::Listed(_) | ArraySource::ItemsOf(_)) => Items::Texts,
-            Some(ArraySource::Results(_) | ArraySource::Elements(_)) => Items::Unknown,
+            Some(ArraySource::Results(_) | ArraySource::Elements(_) | ArraySource::Spawned(_)) => {
+                Items::Unknown
+            }
         }
     }
 }

@@ -84,6 +84,8 @@ pub struct Node {
     pub concurrency: Option<u32>,
     /// Higher goes first within the job.
     pub priority: i32,
+    /// Whether it starts other tasks.
+    pub driver: bool,
 }
 
 /// The limits that a definition says.
@@ -119,6 +121,8 @@ pub enum ArraySource {
     Results(NodeIndex),
     /// The elements of another task's only result.
     Elements(NodeIndex),
+    /// Whatever another task, a driver, starts.
+    Spawned(NodeIndex),
 }
 
 /// A number, or the parameter that is one.

@@ -146,7 +146,8 @@ pub(crate) fn arrange(nodes: Vec<Node>, order: &[NodeIndex]) -> Vec<Node> {
         node.after.sort_unstable();
         node.after.dedup();
         if let Some(array) = &mut node.array
-            && let ArraySource::Results(of) | ArraySource::Elements(of) = &mut array.value
+            && let ArraySource::Results(of) | ArraySource::Elements(of) | ArraySource::Spawned(of) =
+                &mut array.value
         {
             to(of);
         }

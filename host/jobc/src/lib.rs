@@ -10,6 +10,7 @@ mod batch;
 mod catalogue;
 pub mod condition;
 mod definition;
+mod driving;
 mod given;
 mod graph;
 pub mod module;

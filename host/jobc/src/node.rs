@@ -8,8 +8,9 @@ use crate::policy::{self, LIMITS, RETRY};
 use crate::read::{self, Fields, clip};
 use crate::report::Report;
 use crate::scope::Scope;
-use crate::{given, source};
+use crate::{driving, given, source};
 use toml::de::DeValue;
+use wasmhost_proto::wire::AttemptLimits;
 
 /// How a task is written.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -41,7 +42,7 @@ const TASK: [&str; 14] = [
 const REDUCE: [&str; 10] = [
     "name", "module", "script", "args", "env", "config", "limits", "retry", "tolerate", "priority",
 ];
-const NAMED: [&str; 16] = [
+const NAMED: [&str; 18] = [
     "module",
     "script",
     "after",
@@ -58,6 +59,8 @@ const NAMED: [&str; 16] = [
     "concurrency",
     "tolerate",
     "priority",
+    "driver",
+    "spawned_by",
 ];
 
 impl Form {
@@ -82,7 +85,9 @@ fn hint(form: Form, key: &str, table: &str) -> Option<String> {
             "[reduce] runs once, with the results of [task]".into()
         }
         "name" if form == Form::Named => "the name stands in the line [tasks.NAME]".into(),
-        "after" | "when" | "input_from" => "write the tasks as [tasks.NAME] for that".into(),
+        "after" | "when" | "input_from" | "driver" | "spawned_by" => {
+            "write the tasks as [tasks.NAME] for that".into()
+        }
         key if LIMITS.contains(&key) => format!("put `{key}` below the line [{table}.limits]"),
         key if RETRY.contains(&key) => format!("put `{key}` below the line [{table}.retry]"),
         key if crate::parse::JOB.contains(&key) => format!("put `{key}` below the line [job]"),
@@ -133,7 +138,21 @@ pub(crate) fn read(
     };
     let (limits, asked) = policy::limits(report, table);
     let retry = policy::retry(report, table);
-    let tolerate = tolerate(report, table);
+    let driver = form.has("driver") && driving::driver(report, table);
+    let after = scope.links.iter().map(|link| link.to).collect();
+    let started = match form.has("spawned_by") {
+        true => driving::spawned_by(report, table, scope),
+        false => None,
+    };
+    let limits = AttemptLimits {
+        wall_ms: driving::patience(driver, &asked, limits.wall_ms),
+        ..limits
+    };
+    let tolerate = match (&started, table.get("tolerate")) {
+        // A driver hears of each failure, and decides.
+        (Some(_), None) => u32::MAX,
+        _ => tolerate(report, table),
+    };
     let bound = |n: i64| u32::try_from(n).ok();
     let concurrency = match form.has("concurrency") {
         true => table.integer(report, "concurrency", 1..=u32::MAX.into()),
@@ -144,7 +163,7 @@ pub(crate) fn read(
         source: source::read(report, table)?,
         at: table.at.clone(),
         name,
-        array,
+        array: started.or(array),
         input,
         args,
         env,
@@ -152,11 +171,12 @@ pub(crate) fn read(
         limits,
         asked,
         retry,
-        after: scope.links.iter().map(|link| link.to).collect(),
+        after,
         when,
         tolerate,
         concurrency: concurrency.and_then(bound),
         priority: priority.and_then(|n| i32::try_from(n).ok()).unwrap_or(0),
+        driver,
     })
 }
 

@@ -8,7 +8,7 @@ use crate::params;
 use crate::read::{DURATION, Fields, clip};
 use crate::report::Report;
 use crate::scope::{Link, Names, Params, Scope};
-use crate::{graph, suggest, values};
+use crate::{driving, graph, suggest, values};
 use toml::de::DeTable;
 use wasmhost_proto::api::Diagnostic;
 use wasmhost_proto::limits::{MAX_DEFINITION, MAX_DESCRIPTION, MAX_JOB_MS, MAX_NODES};
@@ -214,6 +214,7 @@ fn named(report: &mut Report<'_>, root: &Fields<'_, '_>, params: &Params) -> Opt
     let mut nodes = graph::arrange(nodes.into_iter().collect::<Option<_>>()?, &order?);
     shapes(report, &mut nodes);
     futile(report, &nodes);
+    driving::check(report, &nodes);
     Some(nodes)
 }
 

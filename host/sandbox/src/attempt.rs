@@ -1,5 +1,6 @@
 //! What the sandbox is given and what it gives back. Decides nothing.
 
+use crate::driver::Driver;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Notify;
@@ -27,6 +28,8 @@ pub struct Attempt {
     pub limits: AttemptLimits,
     /// The task's input, or a command's standard input.
     pub input: Vec<u8>,
+    /// For a task that may start others.
+    pub driver: Option<Driver>,
 }
 
 /// The end of an attempt. Its store is gone by then.
@@ -83,7 +86,7 @@ impl Controls {
     }
 
     /// Completes once [`Controls::kill`] was called, before or after this call.
-    pub(crate) async fn killed(&self) {
+    pub async fn killed(&self) {
         while !self.0.killed.load(Ordering::Acquire) {
             self.0.wake.notified().await;
         }

@@ -9,6 +9,7 @@ mod attempt;
 mod board;
 mod compile;
 mod cpu;
+mod driver;
 mod engine;
 mod host;
 mod limits;
@@ -22,6 +23,7 @@ mod wasi;
 
 pub use attempt::{Attempt, Controls, Finished, Reporter};
 pub use compile::{CompileError, compatibility, compile};
+pub use driver::{Driver, DriverCall};
 pub use engine::SandboxError;
 pub use program::{LoadError, Program};
 pub use run::{Sandbox, SandboxOptions};

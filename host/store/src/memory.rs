@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use wasmhost_core::prepared::PreparedRecord;
 use wasmhost_core::record::{
     AttemptRecord, DefinitionHead, DefinitionRecord, JobRecord, ModuleRecord, OutcomeRecord,
-    RecoveredJob, TokenRecord, WorkerRecord, Write,
+    RecoveredJob, SpawnRecord, TokenRecord, WorkerRecord, Write,
 };
 use wasmhost_proto::plan::JobPlan;
 use wasmhost_proto::{Digest, JobId, NodeIndex, TaskId, TokenId, WorkerId};
@@ -31,6 +31,7 @@ struct Tables {
     outcomes: BTreeMap<TaskId, OutcomeRecord>,
     attempts: BTreeMap<(TaskId, u32, u64), AttemptRecord>,
     prepared: BTreeMap<(JobId, NodeIndex), PreparedRecord>,
+    spawned: BTreeMap<TaskId, SpawnRecord>,
     workers: BTreeMap<WorkerId, WorkerRecord>,
     modules: BTreeMap<Digest, ModuleRecord>,
     tokens: BTreeMap<TokenId, TokenRecord>,
@@ -74,6 +75,9 @@ impl Tables {
             Write::Prepared(job, node, record) => {
                 self.prepared.insert((*job, *node), record.clone());
             }
+            Write::Spawned(task, record) => {
+                self.spawned.insert(*task, (**record).clone());
+            }
             Write::RemovePrepared(job, node) => {
                 self.prepared.remove(&(*job, *node));
             }
@@ -114,7 +118,10 @@ impl Tables {
             index: u32::MAX,
         };
         let attempts = (*tasks.start(), 0, 0)..=(*tasks.end(), u32::MAX, u64::MAX);
-        Ok(assemble(
+        let spawned = self.spawned.range(tasks.clone());
+        let spawned = spawned.map(|(task, record)| (task.node, record.clone()));
+        let spawned = spawned.collect();
+        let recovered = assemble(
             record.clone(),
             plan.clone(),
             self.outcomes
@@ -133,7 +140,11 @@ impl Tables {
                     attempt: *attempt,
                     kind: record.failure.kind,
                 }),
-        ))
+        );
+        Ok(RecoveredJob {
+            spawned,
+            ..recovered
+        })
     }
 }
 

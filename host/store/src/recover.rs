@@ -25,7 +25,7 @@ pub(crate) struct Charge {
     pub(crate) kind: FailureKind,
 }
 
-/// Puts a job together.
+/// Puts a job together, without what drivers have started.
 pub(crate) fn assemble(
     record: JobRecord,
     plan: JobPlan,
@@ -48,6 +48,7 @@ pub(crate) fn assemble(
         ended,
         prepared,
         items: Vec::new(),
+        spawned: Vec::new(),
         failed_attempts: failed.into_iter().map(|((n, i), f)| (n, i, f)).collect(),
     }
 }

@@ -12,8 +12,11 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use wasmhost_core::prepared::PreparedRecord;
-use wasmhost_core::record::{AttemptRecord, FailedAttempts, RecordedEnd, StoredResult, Write};
+use wasmhost_core::record::{
+    AttemptRecord, FailedAttempts, RecordedEnd, SpawnRecord, StoredResult, Write,
+};
 use wasmhost_proto::api::JobState;
+use wasmhost_proto::input::Item;
 use wasmhost_proto::outcome::FailureKind;
 use wasmhost_proto::{Digest, JobId, TokenId};
 use wasmhost_store::{MemoryStore, RedbStore, Store};
@@ -439,6 +442,26 @@ fn every_named_blob_is_found() {
     check(&[batch], |store| {
         let want: HashSet<_> = [1, 2, 3, 4, 5, 7, 9].map(|byte| Digest([byte; 32])).into();
         assert_eq!(store.named_blobs().unwrap(), want);
+    });
+}
+
+#[test]
+fn what_drivers_start_is_kept_in_order() {
+    let spawned = |key: &str| SpawnRecord {
+        key: key.into(),
+        item: Item::Bytes(vec![0, 255]),
+    };
+    let put = |index, key| Write::Spawned(task(1, 3, index), Box::new(spawned(key)));
+    let batches = [
+        put_job(1, JobState::Running),
+        put_job(2, JobState::Running),
+        vec![put(1, "b"), put(0, "a")],
+        vec![put(1, "b"), put(2, "c")],
+    ];
+    check(&batches, |store| {
+        let of = |job| store.recover_job(JobId(job)).unwrap().unwrap().spawned;
+        assert_eq!(of(1), ["a", "b", "c"].map(|key| (3, spawned(key))));
+        assert_eq!(of(2), []);
     });
 }
 

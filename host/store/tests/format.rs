@@ -11,8 +11,9 @@ use samples::{
 };
 use sha2::{Digest as _, Sha256};
 use wasmhost_core::prepared::PreparedRecord;
-use wasmhost_core::record::{StoredResult, Write};
+use wasmhost_core::record::{SpawnRecord, StoredResult, Write};
 use wasmhost_proto::api::JobState;
+use wasmhost_proto::input::Item;
 use wasmhost_proto::outcome::FailureKind;
 use wasmhost_proto::{Digest, JobId};
 use wasmhost_store::{RedbStore, Store};
@@ -64,6 +65,13 @@ fn the_format_on_disk_stays_as_it_is() {
             Write::Definition(Box::new(definition("a", 2))),
             Write::Prepared(JobId(1), 2, prepared(4)),
             Write::Prepared(JobId(1), 3, PreparedRecord::Skipped),
+            Write::Spawned(
+                task(1, 4, 0),
+                Box::new(SpawnRecord {
+                    key: "1/0".into(),
+                    item: Item::Bytes(vec![7]),
+                }),
+            ),
         ],
     ]
     .concat();
@@ -78,6 +86,7 @@ fn the_format_on_disk_stays_as_it_is() {
     check::<(u64, u16, u32), &[u8]>(&database, "ends", "3155624a616ae45f");
     check::<(u64, u16, u32, u32, u64), &[u8]>(&database, "attempts", "f964b8cde86c42f3");
     check::<(u64, u16), &[u8]>(&database, "prepared", "a594d4136192de45");
+    check::<(u64, u16, u32), &[u8]>(&database, "spawned", "a19a8597ba21697c");
     check::<u64, &[u8]>(&database, "workers", "da40461728f7c9d1");
     check::<[u8; 32], &[u8]>(&database, "modules", "d14172e3face3cf2");
     check::<u64, &[u8]>(&database, "tokens", "de0ab7552450192b");

@@ -167,6 +167,15 @@ pub struct JobView {
     pub late_outcomes: u64,
 }
 
+impl JobView {
+    /// The node whose result is the job's, and its number: the last one that no driver
+    /// starts.
+    pub fn result_node(&self) -> Option<(usize, &NodeView)> {
+        let mut nodes = self.nodes.iter().enumerate().rev();
+        nodes.find(|(_, node)| node.spawned_by.is_none())
+    }
+}
+
 /// Why a job failed.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -194,6 +203,9 @@ pub struct NodeView {
     pub array: bool,
     /// Its tasks.
     pub counts: Counts,
+    /// The node whose task, a driver, starts its tasks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spawned_by: Option<String>,
     /// How many tasks it has is not known before other nodes have ended.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub open_ended: bool,

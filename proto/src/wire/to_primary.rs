@@ -42,6 +42,33 @@ pub enum ToPrimary {
     },
     /// The worker leaves in order; it holds no lease any more.
     Bye,
+    /// A driver starts a task. Repeated after a reconnect until its end has come.
+    Spawn(Box<Spawn>),
+    /// A driver gives up a task that it has started.
+    CancelSpawned {
+        /// The driver.
+        task: TaskId,
+        /// The driver's lease.
+        lease: Lease,
+        /// The driver's name for the started task.
+        key: String,
+    },
+}
+
+/// A task that a driver starts.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Spawn {
+    /// The driver.
+    pub task: TaskId,
+    /// The driver's lease.
+    pub lease: Lease,
+    /// The driver's name for it: the same key again means the same task.
+    pub key: String,
+    /// The name of its node in the definition.
+    pub node: String,
+    /// Its input, up to [`crate::limits::MAX_SPAWN_INPUT`].
+    #[serde(with = "serde_bytes")]
+    pub input: Vec<u8>,
 }
 
 /// Who a worker is and what it holds.

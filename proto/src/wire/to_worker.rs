@@ -4,7 +4,9 @@ use crate::ids::{Digest, JobId, Lease, NodeIndex, TaskId, WorkerId};
 use crate::input::{Input, Item};
 use crate::limits::{DEFAULT_MEMORY, DEFAULT_OUTPUT, DEFAULT_WALL_MS};
 use crate::module::ModuleKind;
+use crate::outcome::Failure;
 use crate::plan::Script;
+use crate::wire::ResultData;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
@@ -55,6 +57,33 @@ pub enum ToWorker {
     },
     /// Report the full status of running attempts now.
     Poll,
+    /// A task that a driver on this worker has started is over, durably.
+    Spawned(Box<SpawnedEnd>),
+}
+
+/// The end of a task that a driver has started. May come more than once.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct SpawnedEnd {
+    /// The driver.
+    pub task: TaskId,
+    /// The driver's lease.
+    pub lease: Lease,
+    /// The driver's name for the started task.
+    pub key: String,
+    /// How it ended.
+    pub end: ChildEnd,
+}
+
+/// How a task ended that a driver has started.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChildEnd {
+    /// It succeeded.
+    Success(ResultData),
+    /// It failed for good, or was cancelled.
+    Failure(Box<Failure>),
+    /// It was never started, and why.
+    Refused(String),
 }
 
 /// What all tasks of one node share.
@@ -88,6 +117,9 @@ pub struct NodeSpec {
     /// What the guest reads through `wasi:config/store`, with placeholders.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub config: Vec<(String, String)>,
+    /// Its tasks may start tasks; they hold no slot.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub driver: bool,
 }
 
 /// What one attempt may use.

@@ -154,6 +154,7 @@ pub(crate) fn job_view() -> JobView {
             module: digest(0xa1),
             array: true,
             counts,
+            spawned_by: Some("steer".into()),
             open_ended: true,
             limits: limits(),
             after: vec!["split".into()],

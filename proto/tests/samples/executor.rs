@@ -33,6 +33,7 @@ pub(crate) fn to_executor() -> Vec<Sample<ToExecutor>> {
                     name: "count".into(),
                     count: 100,
                     limits: limits(),
+                    driver: false,
                 }),
             ),
         ),
@@ -64,6 +65,38 @@ pub(crate) fn to_executor() -> Vec<Sample<ToExecutor>> {
         ("cancel", ToExecutor::Cancel { run: 12 }),
         ("kill", ToExecutor::Kill { run: 12 }),
         ("return", ToExecutor::Return),
+        (
+            "spawned",
+            ToExecutor::Spawned {
+                run: 12,
+                key: "1/0".into(),
+                end: SpawnedEnd::Success(b"42".to_vec()),
+            },
+        ),
+        (
+            "spawned.large",
+            ToExecutor::Spawned {
+                run: 12,
+                key: "1/1".into(),
+                end: SpawnedEnd::Large(1 << 20),
+            },
+        ),
+        (
+            "spawned.failure",
+            ToExecutor::Spawned {
+                run: 12,
+                key: "1/2".into(),
+                end: SpawnedEnd::Failure(Box::new(trap())),
+            },
+        ),
+        (
+            "spawned.refused",
+            ToExecutor::Spawned {
+                run: 12,
+                key: "1/3".into(),
+                end: SpawnedEnd::Refused("the job is stopping".into()),
+            },
+        ),
         ("careful", ToExecutor::Careful(true)),
         ("shutdown", ToExecutor::Shutdown),
     ]
@@ -121,5 +154,22 @@ pub(crate) fn from_executor() -> Vec<Sample<FromExecutor>> {
             FromExecutor::Ended(vec![ended(Some(trap()), b"")]),
         ),
         ("returned", FromExecutor::Returned(vec![14])),
+        (
+            "spawn",
+            FromExecutor::Spawn {
+                run: 12,
+                key: "1/0".into(),
+                node: "trial".into(),
+                input: b"7".to_vec(),
+            },
+        ),
+        (
+            "cancel_spawned",
+            FromExecutor::CancelSpawned {
+                run: 12,
+                key: "1/0".into(),
+            },
+        ),
+        ("await", FromExecutor::Await { run: 12 }),
     ]
 }

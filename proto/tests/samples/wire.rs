@@ -30,11 +30,20 @@ pub(crate) fn to_worker() -> Vec<Sample<ToWorker>> {
             limits: limits(),
             script: None,
             config: vec![],
+            driver: true,
         }))
     };
     let file = Item::File {
         path: "a.md".into(),
         blob: blob(),
+    };
+    let spawned = |end| {
+        ToWorker::Spawned(Box::new(SpawnedEnd {
+            task: task(0),
+            lease: lease(1),
+            key: "1/0".into(),
+            end,
+        }))
     };
     vec![
         (
@@ -79,6 +88,18 @@ pub(crate) fn to_worker() -> Vec<Sample<ToWorker>> {
         ("forget", ToWorker::Forget { job: job() }),
         ("drain", ToWorker::Drain { on: true }),
         ("poll", ToWorker::Poll),
+        (
+            "spawned",
+            spawned(ChildEnd::Success(ResultData::Blob(blob()))),
+        ),
+        (
+            "spawned.failure",
+            spawned(ChildEnd::Failure(Box::new(trap()))),
+        ),
+        (
+            "spawned.refused",
+            spawned(ChildEnd::Refused("the job is stopping".into())),
+        ),
     ]
 }
 
@@ -202,6 +223,24 @@ pub(crate) fn to_primary() -> Vec<Sample<ToPrimary>> {
             module(ModuleState::Rejected("unknown import".into())),
         ),
         ("bye", ToPrimary::Bye),
+        (
+            "spawn",
+            ToPrimary::Spawn(Box::new(Spawn {
+                task: task(0),
+                lease: lease(1),
+                key: "1/0".into(),
+                node: "trial".into(),
+                input: b"7".to_vec(),
+            })),
+        ),
+        (
+            "cancel_spawned",
+            ToPrimary::CancelSpawned {
+                task: task(0),
+                lease: lease(1),
+                key: "1/0".into(),
+            },
+        ),
     ]
 }
 

@@ -1,15 +1,13 @@
 //! `demo`: from a fresh clone to two finished jobs on a cluster of three
 //! processes, with results that are checked.
 
-mod cluster;
 mod corpus;
-mod words;
 
-use crate::build_tasks;
+use crate::cluster::Cluster;
 use crate::repository::Repository;
 use crate::steps::Steps;
+use crate::{build_tasks, words};
 use anyhow::{Context, Result, bail};
-use cluster::Cluster;
 use corpus::Corpus;
 use std::fs;
 use std::path::Path;
@@ -32,7 +30,7 @@ pub(crate) fn run(folder: Option<&Path>) -> Result<()> {
         None => Corpus::of_dependencies()?,
     };
     eprintln!("==> starting a primary and two workers");
-    let cluster = Cluster::start(&repository)?;
+    let cluster = Cluster::start(&repository, "demo")?;
     let shown =
         count_words(&repository, &cluster, &corpus).and_then(|()| render(&repository, &cluster));
     if shown.is_err() {

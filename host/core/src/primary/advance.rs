@@ -107,9 +107,9 @@ impl Primary {
                 continue;
             }
             let fresh = node.state == NodeState::Blocked;
-            let state = match node.known {
-                Known::Durable if !(fresh && job.is_passed_over(index)) => NodeState::Ready,
-                _ => NodeState::Preparing,
+            let state = match node.may_begin() && !(fresh && job.is_passed_over(index)) {
+                true => NodeState::Ready,
+                false => NodeState::Preparing,
             };
             job.nodes[usize::from(index)].state = state;
             job.note_ready(index);

@@ -85,7 +85,7 @@ impl Primary {
                     "{id}.{n} is skipped in part"
                 );
                 ensure!(
-                    node.ready() == 0 || node.known == Known::Durable,
+                    node.ready() == 0 || node.may_begin(),
                     "{id}.{n} runs before it is prepared"
                 );
                 for index in node.backing_off.keys() {

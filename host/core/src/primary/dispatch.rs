@@ -107,6 +107,7 @@ impl Primary {
         let array = &job.plan.nodes[at].array;
         let named = named.as_deref().or(match array {
             Array::Items(items) => Some(items),
+            Array::Spawned(_) => Some(job.spawns.items(at as NodeIndex)),
             _ => None,
         });
         let (most, bytes) = fitting(named, node.waiting.first()?, most);
@@ -220,7 +221,7 @@ fn run_items(array: &Array, items: Option<&[Item]>, indexes: &std::ops::Range<u3
             count: indexes.len() as u32,
         },
         // Nothing of an array waits before its items are known.
-        Array::Items(_) | Array::Results(_) | Array::Elements(_) => {
+        Array::Items(_) | Array::Results(_) | Array::Elements(_) | Array::Spawned(_) => {
             let some = items.unwrap_or_default();
             let some = some.get(indexes.start as usize..indexes.end as usize);
             RunItems::Items(some.unwrap_or_default().iter().cloned().collect())
@@ -251,5 +252,6 @@ fn node_spec(job: JobId, node: NodeIndex, plan: &JobPlan, live: &Node) -> NodeSp
         limits: of.limits,
         script: of.script.clone(),
         config: of.config.clone(),
+        driver: of.driver,
     }
 }

@@ -4,7 +4,7 @@ use crate::prepared::{Preparation, Prepared};
 use crate::record::{RecoveredJob, Write};
 use wasmhost_proto::plan::JobPlan;
 use wasmhost_proto::wire::{ToPrimary, ToWorker};
-use wasmhost_proto::{JobId, NodeIndex, TaskId, WorkerId};
+use wasmhost_proto::{JobId, Lease, NodeIndex, TaskId, WorkerId};
 
 /// Numbers a client's request, so that its reply finds it. The driver's own.
 pub type RequestId = u64;
@@ -130,6 +130,8 @@ pub enum Effect {
     /// Find out whether a node runs, over which items, and with what input, as
     /// [`wasmhost_proto::plan::NodePlan`] says; answer with [`Event::Prepared`].
     Prepare(Box<Preparation>),
+    /// Tell a driver how a task that it has started ended, as it is recorded.
+    SpawnEnded(SpawnEnded),
     /// A job's view has changed; watchers may look again. Coalesced.
     JobChanged(JobId),
     /// A job's end is durable; it has left the core's memory.
@@ -138,6 +140,21 @@ pub enum Effect {
     WorkerChanged(WorkerId),
     /// For the log: an outcome of a superseded attempt was dropped.
     LateOutcome(TaskId),
+}
+
+/// The durable end of a task that a driver has started.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SpawnEnded {
+    /// The connection of the driver's worker.
+    pub session: SessionId,
+    /// The driver.
+    pub task: TaskId,
+    /// The driver's lease.
+    pub lease: Lease,
+    /// The driver's name for the task.
+    pub key: String,
+    /// The task.
+    pub child: TaskId,
 }
 
 /// A request that was carried out.

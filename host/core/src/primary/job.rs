@@ -2,6 +2,7 @@
 
 use super::nodes::{Known, Node, ended, is_over};
 use super::queue::GroupId;
+use super::spawned::Spawns;
 use crate::clock::Mono;
 use crate::record::{JobRecord, RecoveredJob, StoredResult};
 use std::cmp::Reverse;
@@ -35,6 +36,9 @@ pub(super) struct Job {
     open_tasks: u64,
     /// Nodes of which it is not known yet what there is to do.
     pub(super) undecided: usize,
+    /// Whether some of its tasks start others, and what these have started.
+    pub(super) driven: bool,
+    pub(super) spawns: Spawns,
     /// Whom it shares a bound of tasks on workers with.
     pub(super) group: Option<GroupId>,
     /// Nodes whose counts have changed since the record was last written.
@@ -68,6 +72,8 @@ impl Job {
             open: BTreeSet::new(),
             open_tasks: 0,
             undecided: 0,
+            driven: false,
+            spawns: Spawns::default(),
             group: None,
             changed: Vec::new(),
             leased: 0,
@@ -76,6 +82,7 @@ impl Job {
             queue_due: None,
             total_due: None,
         };
+        job.driven = job.is_driven();
         job.recount();
         job
     }
@@ -98,6 +105,9 @@ impl Job {
             if let Some(node) = job.nodes.get_mut(usize::from(node)) {
                 node.items = Some(items);
             }
+        }
+        for (node, record) in recovered.spawned {
+            job.recover_spawned(node, record);
         }
         for (node, index, failed) in recovered.failed_attempts {
             if let Some(node) = job.nodes.get_mut(usize::from(node)) {

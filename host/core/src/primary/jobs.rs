@@ -134,6 +134,7 @@ impl Primary {
         }
         self.open_tasks += job.unended();
         job.group = self.queue.join(id, &job.plan);
+        self.driven += usize::from(job.driven);
         self.jobs.insert(id, Box::new(job));
         self.touched.insert(id);
         self.jobs_changed.insert(id);
@@ -170,6 +171,7 @@ impl Primary {
     /// Puts touched jobs into their right state and place.
     pub(super) fn settle(&mut self, now: Now) {
         for id in self.touched.take() {
+            self.release_spawned(id);
             let Some(job) = self.jobs.get_mut(&id) else {
                 continue;
             };
@@ -220,6 +222,7 @@ impl Primary {
         }
         self.queue.update(id, job.record.priority, 0, job.group);
         self.queue.leave(id, job.group, &job.plan);
+        self.driven -= usize::from(job.driven);
         self.jobs_changed.remove(&id);
         self.effects.push_back(Effect::JobEnded(id));
     }

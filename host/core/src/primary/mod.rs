@@ -27,6 +27,7 @@ mod ranges;
 mod reconcile;
 mod retry;
 mod runs;
+mod spawned;
 mod stop;
 mod timers;
 pub mod view;
@@ -98,6 +99,8 @@ pub struct Primary {
     /// Tasks of live jobs that have not ended.
     open_tasks: u64,
     running_tasks: u64,
+    /// Live jobs with tasks that start others.
+    driven: usize,
     effects: VecDeque<Effect>,
     /// Jobs that this event has changed.
     touched: marks::Marks,
@@ -138,6 +141,7 @@ impl Primary {
             persist: persist::Persist::default(),
             open_tasks: 0,
             running_tasks: 0,
+            driven: 0,
             effects: VecDeque::new(),
             touched: marks::Marks::default(),
             jobs_changed: BTreeSet::new(),

@@ -7,10 +7,10 @@ use super::ranges::Ranges;
 use crate::clock::Mono;
 use crate::prepared::{self, PreparedRecord};
 use crate::record::{FailedAttempts, RecordedEnd, StoredResult};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use wasmhost_proto::api::Counts;
-use wasmhost_proto::input::Item;
+use wasmhost_proto::input::{Array, Item};
 use wasmhost_proto::outcome::FailureKind;
 use wasmhost_proto::plan::NodePlan;
 
@@ -58,6 +58,10 @@ pub(super) struct Node {
     /// The counts have changed since the job's record was last written.
     pub(super) changed: bool,
     pub(super) known: Known,
+    /// Its tasks are started one by one, by another task.
+    pub(super) spawned: bool,
+    /// Its tasks that are on workers and were given up.
+    pub(super) given_up: BTreeSet<u32>,
     /// Its input, unless the plan has it.
     pub(super) input: Option<StoredResult>,
     /// Its items, unless the plan has them.
@@ -80,6 +84,7 @@ pub(super) struct Node {
 impl Node {
     pub(super) fn new(plan: &NodePlan, retries: u32) -> Node {
         let count = plan.array.count();
+        let spawned = matches!(plan.array, Array::Spawned(_));
         let counts = Counts {
             total: u64::from(count),
             ..Counts::default()
@@ -89,10 +94,11 @@ impl Node {
             counts,
             durable: counts,
             changed: false,
-            known: match prepared::is_needed(plan) {
+            known: match prepared::is_needed(plan) || spawned {
                 true => Known::No,
                 false => Known::Durable,
             },
+            spawned,
             input: None,
             items: None,
             limit: plan.concurrency,
@@ -101,10 +107,16 @@ impl Node {
             counted: 0,
             waiting: Ranges::below(count),
             backing_off: BTreeMap::new(),
+            given_up: BTreeSet::new(),
             failed: BTreeMap::new(),
             leased: 0,
             running: 0,
         }
+    }
+
+    /// Whether what there is of it may be handed out.
+    pub(super) fn may_begin(&self) -> bool {
+        self.known == Known::Durable || self.spawned
     }
 
     /// Tasks that could be handed out now.

@@ -87,9 +87,10 @@ impl Primary {
         };
         let count = items.len() as u32;
         let node = &mut job.nodes[usize::from(first.node)];
-        if !node.failed.is_empty() {
+        if !node.failed.is_empty() || !node.given_up.is_empty() {
             for index in first.index..=first.index + (count - 1) {
                 node.failed.remove(&index);
+                node.given_up.remove(&index);
             }
         }
         job.count(first.node, |c| c.succeeded += u64::from(count));
@@ -123,7 +124,9 @@ impl Primary {
             job.note_start(now.wall);
         }
         self.persist.job(task.job);
-        let stopping = job.is_stopping();
+        let node = &mut job.nodes[usize::from(task.node)];
+        let given_up = node.given_up.remove(&task.index);
+        let stopping = job.is_stopping() || given_up;
         let node = &mut job.nodes[usize::from(task.node)];
         match (stopping, failure.kind) {
             (true, FailureKind::Cancelled) => {}
@@ -205,7 +208,7 @@ impl Primary {
         }
     }
 
-    fn record_end(&mut self, task: TaskId, outcome: OutcomeRecord) {
+    pub(super) fn record_end(&mut self, task: TaskId, outcome: OutcomeRecord) {
         self.open_tasks -= 1;
         self.persist.end(task, outcome);
     }

@@ -82,7 +82,7 @@ impl Persist {
             (first.job, first.node) == (task.job, task.node)
                 && task.index.wrapping_sub(first.index) < *count
         };
-        self.pending.iter().any(|p| p.ended.iter().any(is))
+        self.ended.iter().any(is) || self.pending.iter().any(|p| p.ended.iter().any(is))
     }
 }
 
@@ -125,6 +125,10 @@ impl Primary {
                 return;
             };
             batch.after.into_iter().for_each(|a| self.promise(a));
+            if self.driven > 0 {
+                let ended = batch.ended.iter();
+                ended.for_each(|(first, count)| self.tell_drivers(*first, *count));
+            }
             batch.jobs.into_iter().for_each(|job| self.stored(job));
         }
     }

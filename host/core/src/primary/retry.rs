@@ -112,6 +112,11 @@ fn nodes_to_repeat(job: &RecoveredJob) -> BTreeMap<NodeIndex, Repeat> {
             }
         }
     }
+    for (node, _) in &job.spawned {
+        if let Some((_, Some(all))) = tasks.get_mut(usize::from(*node)) {
+            *all += 1;
+        }
+    }
     for (node, _, end) in &job.ended {
         if let Some((succeeded, _)) = tasks.get_mut(usize::from(*node)) {
             *succeeded += u64::from(*end == RecordedEnd::Succeeded);

@@ -111,6 +111,10 @@ fn node_view(plan: &JobPlan, node: &NodePlan, counts: Counts) -> NodeView {
         module: node.module,
         array: node.array != Array::Single,
         counts,
+        spawned_by: match &node.array {
+            Array::Spawned(driver) => named(driver),
+            _ => None,
+        },
         open_ended: false,
         limits: node.limits,
         after: node.after.iter().filter_map(named).collect(),
@@ -127,7 +131,8 @@ fn live_job(job: &Job) -> Option<JobView> {
     view.counts.waiting = 0;
     view.counts.running = 0;
     for ((view_node, node), plan) in view.nodes.iter_mut().zip(&job.nodes).zip(&job.plan.nodes) {
-        let unknown = node.known != Known::Durable && is_dynamic(&plan.array);
+        let dynamic = is_dynamic(&plan.array) || node.spawned;
+        let unknown = node.known != Known::Durable && dynamic;
         view_node.open_ended = unknown && !job.is_stopping();
         // What has ended and is not durable yet still counts as running.
         let counts = &mut view_node.counts;

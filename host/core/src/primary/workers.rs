@@ -299,6 +299,10 @@ impl Primary {
                 self.outcomes(now, id, batch, Arc::unwrap_or_clone(items));
             }
             ToPrimary::Released(items) => self.released(id, items),
+            ToPrimary::Spawn(spawn) => self.spawn(id, *spawn),
+            ToPrimary::CancelSpawned { task, lease, key } => {
+                self.cancel_spawned(now, id, task, lease, &key);
+            }
             ToPrimary::Bye => self.bye(now, id),
             ToPrimary::Register(_) => {}
         }

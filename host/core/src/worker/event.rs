@@ -4,7 +4,7 @@ use std::sync::Arc;
 use wasmhost_proto::input::Rendered;
 use wasmhost_proto::outcome::Usage;
 use wasmhost_proto::status::Status;
-use wasmhost_proto::wire::{End, NodeSpec, ToPrimary, ToWorker};
+use wasmhost_proto::wire::{End, NodeSpec, Spawn, SpawnedEnd, ToPrimary, ToWorker};
 use wasmhost_proto::{Digest, Lease, TaskId};
 
 /// What happened.
@@ -49,6 +49,13 @@ pub enum Event {
     /// Attempts that had not begun have come back from the executors: they
     /// wait their turn again, as if they had not been started.
     Returned(Vec<(TaskId, Lease)>),
+    /// A driver starts a task of its job.
+    Spawn(Box<Spawn>),
+    /// A driver gives up a task that it has started, by its key.
+    CancelSpawned(TaskId, Lease, String),
+    /// A driver wants the end of the next task that it has started; answered by
+    /// [`Effect::Spawned`].
+    Await(TaskId, Lease),
     /// Executors alive and lost, when that changes.
     Executors {
         /// Alive.
@@ -107,6 +114,8 @@ pub enum Effect {
     Cancel(TaskId, Lease),
     /// Kill a run; it answers with `Ended`.
     Kill(TaskId, Lease),
+    /// Tell a driver of the end that it wants.
+    Spawned(Box<SpawnedEnd>),
     /// Everything is over: the process may end.
     Exit,
 }

@@ -1,9 +1,11 @@
 //! The worker's state machine: leases in, outcomes out.
 //!
 //! `session` says what is told to the primary and when, `modules` what each lease
-//! waits for, `runs` what becomes of leases, `outbox` what is not acknowledged.
+//! waits for, `runs` what becomes of leases, `drivers` what some of them start,
+//! `outbox` what is not acknowledged.
 //! Reads no clock and does no IO; never decides what a task's end means.
 
+mod drivers;
 mod event;
 mod modules;
 mod outbox;
@@ -84,6 +86,8 @@ pub struct Worker {
     queued: u32,
     last_order: u64,
     runs: BTreeMap<Key, Run>,
+    /// How many of them are drivers.
+    drivers: u32,
     kills: BTreeSet<(Mono, Key)>,
     outbox: Outbox,
     /// Runs whose start the primary does not know yet.
@@ -124,6 +128,7 @@ impl Worker {
             queued: 0,
             last_order: 0,
             runs: BTreeMap::new(),
+            drivers: 0,
             kills: BTreeSet::new(),
             outbox: Outbox::default(),
             started: Vec::new(),
@@ -183,6 +188,11 @@ impl Worker {
             }
             Event::Ended(ended) => self.ended(now, *ended),
             Event::Returned(keys) => self.returned(now, keys),
+            Event::Spawn(spawn) => self.spawn(now, *spawn),
+            Event::CancelSpawned(task, lease, key) => {
+                self.cancel_spawned(now, (task, lease), key);
+            }
+            Event::Await(task, lease) => self.await_spawned((task, lease)),
             Event::Executors { alive, lost } => {
                 self.executors = (alive, lost);
                 self.beat(now);
@@ -219,7 +229,7 @@ impl Worker {
         if self.queued > 0 {
             self.give_back(now, self.queued);
         }
-        if self.running() > self.config.slots {
+        if self.busy() > self.config.slots {
             // What has not begun comes back, and goes back.
             self.effects.push_back(Effect::TakeBack);
         }

@@ -1,5 +1,6 @@
 //! Leases on this worker: unstarted, running, ended.
 
+use super::drivers::Children;
 use super::modules::{Queued, Stage, keys};
 use super::outbox::{fit_failure, fit_status};
 use super::{Effect, Ended, Key, Start, Worker};
@@ -32,6 +33,8 @@ pub(super) struct Run {
     pub(super) stopped: Option<Stopped>,
     /// Most say nothing before they end.
     pub(super) said: Option<Box<Said>>,
+    /// What a driver has started.
+    pub(super) children: Option<Box<Children>>,
 }
 
 /// What an attempt has published.
@@ -51,7 +54,12 @@ impl Run {
             started: None,
             stopped: None,
             said: None,
+            children: None,
         }
+    }
+
+    pub(super) fn is_driver(&self) -> bool {
+        self.queued.spec.driver
     }
 }
 
@@ -116,7 +124,7 @@ impl Worker {
     /// Fills free slots, and the executors' queues with what is over in a moment.
     pub(super) fn start_runs(&mut self, now: Now) {
         let most = self.config.slots.saturating_add(self.pace.ahead());
-        while (self.runs.len() as u32) < most {
+        while self.busy() < most {
             let ready = self
                 .modules
                 .values_mut()
@@ -142,6 +150,7 @@ impl Worker {
                 self.end_unstarted(now, key, failure);
             }
             Ok((input, args, env)) => {
+                self.drivers += u32::from(spec.driver);
                 self.runs.insert(key, Run::new(queued));
                 let (task, lease) = key;
                 let start = Start {
@@ -163,7 +172,7 @@ impl Worker {
         keys.sort_unstable_by_key(|key| self.runs.get(key).map(|run| run.queued.order));
         let mut released = Vec::new();
         for key in keys.into_iter().rev() {
-            let Some(run) = self.runs.remove(&key) else {
+            let Some(run) = self.take_run(key) else {
                 continue;
             };
             self.kills.retain(|(_, of)| *of != key);
@@ -194,7 +203,13 @@ impl Worker {
     }
 
     pub(super) fn next_unblock(&self) -> Option<Mono> {
-        (self.running() > self.config.slots).then(|| self.pace.stalled_at())
+        (self.busy() > self.config.slots).then(|| self.pace.stalled_at())
+    }
+
+    fn take_run(&mut self, key: Key) -> Option<Run> {
+        let run = self.runs.remove(&key)?;
+        self.drivers -= u32::from(run.is_driver());
+        Some(run)
     }
 
     /// Ends a lease that never ran.
@@ -213,7 +228,7 @@ impl Worker {
 
     pub(super) fn ended(&mut self, now: Now, ended: Ended) {
         let key = (ended.task, ended.lease);
-        let Some(run) = self.runs.remove(&key) else {
+        let Some(run) = self.take_run(key) else {
             return;
         };
         if !self.kills.is_empty() {

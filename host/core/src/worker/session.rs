@@ -147,6 +147,7 @@ impl Worker {
                 ToWorker::Forget { job } => self.forget(job),
                 ToWorker::Drain { on } => self.draining = on,
                 ToWorker::Poll => self.report_all(now),
+                ToWorker::Spawned(end) => self.spawned(*end),
             }
         }
     }
@@ -159,15 +160,18 @@ impl Worker {
         for message in again {
             self.send(now, message);
         }
+        self.spawn_again(now);
         self.status_due = Some(now.mono);
         self.beat(now);
     }
 
     pub(super) fn beat(&mut self, now: Now) {
-        let running = self.running().min(self.config.slots);
+        // Some of those that the executors have wait there for a slot.
+        let waiting = self.busy().saturating_sub(self.config.slots);
+        let running = self.running() - waiting;
         let load = Load {
             running,
-            queued: self.queued() + self.running() - running,
+            queued: self.queued() + waiting,
             executors: self.executors.0,
             executors_lost: self.executors.1,
         };
@@ -287,7 +291,7 @@ impl Worker {
 
     /// The request for work, when it says something new that matters.
     pub(super) fn request(&mut self) -> Option<ToPrimary> {
-        let busy = self.running() + self.queued();
+        let busy = self.busy() + self.queued();
         let prefetch = self.prefetch();
         let stuffed = self.outbox.bytes() > MAX_UNACKED_BYTES;
         let (room, free_slots) = match self.draining || self.leaving.is_some() || stuffed {

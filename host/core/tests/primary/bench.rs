@@ -5,7 +5,7 @@ use std::sync::Arc;
 use wasmhost_core::clock::{Mono, Now};
 use wasmhost_core::prepared::{Prepared, PreparedRecord};
 use wasmhost_core::primary::{Effect, Event, Primary, PrimaryConfig, Refusal, Reply, SessionId};
-use wasmhost_core::record::{Recovered, RecoveredJob, Write};
+use wasmhost_core::record::{Recovered, RecoveredJob, SpawnRecord, Write};
 use wasmhost_proto::input::Array;
 use wasmhost_proto::outcome::{Failure, FailureKind, Usage};
 use wasmhost_proto::plan::{JobPlan, NodeInput, NodePlan, RetryPolicy};
@@ -259,6 +259,15 @@ impl Bench {
         jobs.into_iter().next().unwrap()
     }
 
+    /// What drivers were recorded to have started.
+    fn spawned(&self) -> Vec<(u16, SpawnRecord)> {
+        let spawned = self.writes.iter().filter_map(|write| match write {
+            Write::Spawned(task, record) => Some((task.node, (**record).clone())),
+            _ => None,
+        });
+        spawned.collect()
+    }
+
     /// What was recorded of nodes.
     pub(crate) fn prepared_nodes(&self) -> Vec<(u16, PreparedRecord)> {
         let prepared = self.writes.iter().filter_map(|write| match write {
@@ -287,6 +296,7 @@ impl Bench {
             ended: ended.into_iter().map(|((n, i), end)| (n, i, end)).collect(),
             prepared: self.prepared_nodes(),
             items: vec![],
+            spawned: self.spawned(),
             failed_attempts: vec![],
         })
     }

@@ -4,6 +4,7 @@
 
 mod admission;
 mod bench;
+mod driving;
 mod failing;
 mod graphs;
 mod handing_out;

@@ -39,6 +39,7 @@ fn recovered(state: JobState) -> Recovered {
         ended: vec![(0, 0, RecordedEnd::Succeeded)],
         prepared: vec![],
         items: vec![],
+        spawned: vec![],
         failed_attempts: vec![(
             0,
             1,

@@ -17,6 +17,7 @@ pub(crate) struct Disk {
     pub attempts: BTreeMap<(TaskId, u32, u64), AttemptRecord>,
     pub workers: BTreeMap<WorkerId, WorkerRecord>,
     pub prepared: BTreeMap<(JobId, NodeIndex), PreparedRecord>,
+    pub spawned: BTreeMap<TaskId, SpawnRecord>,
     pub unsynced: VecDeque<(u64, Vec<Write>)>,
 }
 
@@ -94,6 +95,12 @@ impl Disk {
                 let before = self.prepared.remove(&(job, node));
                 assert!(before.is_some(), "{job}.{node} was not prepared");
             }
+            Write::Spawned(task, record) => {
+                let before = at(task.job, task.node, 0)..task;
+                assert_eq!(self.spawned.range(before).count() as u32, task.index);
+                let before = self.spawned.insert(task, *record);
+                assert_eq!(before, None, "{task} was started twice");
+            }
             Write::Worker(record) => {
                 self.workers.insert(record.id, record);
             }
@@ -112,6 +119,11 @@ impl Disk {
     /// How many tasks a node has; none while that is not known.
     pub(crate) fn total(&self, job: JobId, node: NodeIndex) -> Option<usize> {
         let array = &self.plans[&job].nodes[usize::from(node)].array;
+        if let Array::Spawned(driver) = array {
+            let started = at(job, node, 0)..=at(job, node, u32::MAX);
+            let over = self.is_over(job, *driver);
+            return over.then(|| self.spawned.range(started).count());
+        }
         match self.prepared.get(&(job, node)) {
             Some(PreparedRecord::Run { count: Some(n), .. }) => Some(*n as usize),
             _ if array.source().is_some() => None,
@@ -124,6 +136,9 @@ impl Disk {
     pub(crate) fn has_task(&self, task: TaskId) -> bool {
         let TaskId { job, node, index } = task;
         let there = usize::from(node) < self.plans[&job].nodes.len();
+        if self.spawned.contains_key(&task) {
+            return true;
+        }
         there
             && !self.is_skipped(job, node)
             && self
@@ -197,6 +212,9 @@ impl Disk {
         let prepared: Vec<_> = prepared.collect();
         Some(RecoveredJob {
             items: prepared.iter().filter_map(items).collect(),
+            spawned: (self.spawned.range(first..=last))
+                .map(|(task, record)| (task.node, record.clone()))
+                .collect(),
             prepared,
             record,
             plan: (**self.plans.get(&id)?).clone(),

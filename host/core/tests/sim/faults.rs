@@ -140,7 +140,9 @@ impl World {
                 self.seen.note("worker paused");
                 let until = self.now + self.rng.range(100, 6_000);
                 self.log(|| format!("worker {worker} sleeps until {until}"));
-                if let Some(worker) = self.workers.get_mut(&worker) {
+                // What comes to a sleeper waits for its end, in order: that end stands.
+                let worker = self.workers.get_mut(&worker);
+                if let Some(worker) = worker.filter(|w| w.paused_until <= self.now) {
                     worker.paused_until = until;
                 }
             }
@@ -183,14 +185,11 @@ impl World {
         self.at(after, Item::StartPrimary);
     }
 
-    /// The end of all faults: everybody is up, awake and takes work.
+    /// The end of all faults: everybody is up and takes work; who sleeps wakes by itself.
     pub(crate) fn heal(&mut self) {
         self.log(|| "faults end".into());
         self.start_primary();
         for worker in self.workers.keys().copied().collect::<Vec<_>>() {
-            if let Some(worker) = self.workers.get_mut(&worker) {
-                worker.paused_until = 0;
-            }
             self.start_worker(worker);
             self.ask(Asked::Drain, |request| Event::Drain {
                 request,

@@ -1,6 +1,7 @@
 //! Random graphs, what is found out about their nodes, and what must hold of both.
 
 use crate::disk::Disk;
+use crate::drivers;
 use crate::jobs::node;
 use crate::rng::Rng;
 use crate::witness::Seen;
@@ -120,6 +121,9 @@ impl World {
 /// reason, and what failed was tolerated or is told.
 pub(crate) fn settled(disk: &Disk, id: JobId, seen: &mut Seen) {
     let (record, plan) = (&disk.jobs[&id], &disk.plans[&id]);
+    if record.state == JobState::Succeeded {
+        drivers::settled(disk, id);
+    }
     let mut skipped: Vec<bool> = Vec::new();
     for (n, node) in plan.nodes.iter().enumerate() {
         let index = n as NodeIndex;
@@ -165,8 +169,12 @@ pub(crate) fn settled(disk: &Disk, id: JobId, seen: &mut Seen) {
                 total, counts.total,
                 "{id}.{n} has other tasks than it counts"
             );
+            let given_up = match node.array {
+                Array::Spawned(_) => ends(RecordedEnd::Cancelled),
+                _ => 0,
+            };
             assert_eq!(
-                ends(RecordedEnd::Succeeded) + failed,
+                ends(RecordedEnd::Succeeded) + failed + given_up,
                 total,
                 "{id}.{n} is not over"
             );

@@ -1,7 +1,7 @@
 //! Random plans, and what their guests do.
 
-use crate::graphs;
 use crate::rng::Rng;
+use crate::{drivers, graphs};
 use wasmhost_proto::Digest;
 use wasmhost_proto::input::{Array, Input, Item};
 use wasmhost_proto::outcome::FailureKind;
@@ -12,8 +12,10 @@ use wasmhost_proto::wire::AttemptLimits;
 pub(crate) const BAD_MODULE: Digest = Digest([0xbb; 32]);
 
 pub(crate) fn plan(rng: &mut Rng) -> JobPlan {
-    if rng.percent(40) {
-        return graphs::plan(rng);
+    match rng.range(0, 20) {
+        0..8 => return graphs::plan(rng),
+        8..10 => return drivers::plan(rng),
+        _ => {}
     }
     let count = rng.range(1, 40) as u32;
     let array = match rng.range(0, 4) {

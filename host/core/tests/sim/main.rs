@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod disk;
+mod drivers;
 mod faults;
 mod graphs;
 mod jobs;

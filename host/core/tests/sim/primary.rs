@@ -41,6 +41,10 @@ impl World {
                         None => frames.push((session, vec![message])),
                     }
                 }
+                Effect::SpawnEnded(end) => {
+                    let session = end.session;
+                    frames.push((session, vec![self.spawn_ended(end)]));
+                }
                 Effect::Close { session, reason } => {
                     self.log(|| format!("primary closes {session}: {reason}"));
                     self.cut(session);

@@ -1,5 +1,6 @@
 //! A worker process: the worker's core, and executors that only pretend.
 
+use crate::drivers::Drive;
 use crate::jobs::{BAD_MODULE, Behaviour, behaviour};
 use crate::world::{Item, ModuleStep, RunStep, World};
 use std::collections::{BTreeMap, VecDeque};
@@ -26,6 +27,8 @@ pub(crate) struct SimWorker {
     pub process: u64,
     pub link: Option<u64>,
     pub runs: BTreeMap<(TaskId, Lease), Running>,
+    /// Those of them that are drivers.
+    pub drives: BTreeMap<(TaskId, Lease), Drive>,
     /// What its executors run at once.
     pub slots: usize,
     /// What waits for that.
@@ -37,6 +40,11 @@ pub(crate) struct SimWorker {
 }
 
 impl SimWorker {
+    /// Drivers hold no slot.
+    fn has_room(&self) -> bool {
+        self.runs.len() - self.drives.len() < self.slots
+    }
+
     pub(crate) fn timeout(&self) -> Option<u64> {
         let at = self.core.as_ref()?.next_timeout()?;
         Some(at.0.max(self.paused_until))
@@ -159,6 +167,7 @@ impl World {
         worker.core = Some(Worker::new(config, now));
         worker.link = None;
         worker.runs.clear();
+        worker.drives.clear();
         worker.waiting.clear();
         (worker.returning, worker.slots) = (0, slots as usize);
         self.log(|| format!("worker {id} starts, process {process}, {slots} slots"));
@@ -214,7 +223,8 @@ impl World {
                         },
                     );
                 }
-                Effect::Start(start) => match worker.runs.len() < worker.slots {
+                Effect::Spawned(end) => self.driver_hears(id, process, *end),
+                Effect::Start(start) => match worker.has_room() {
                     true => self.run_begins(id, process, *start),
                     false => worker.waiting.push_back(*start),
                 },
@@ -317,7 +327,7 @@ impl World {
         let Some(worker) = self.workers.get_mut(&id) else {
             return;
         };
-        if worker.runs.len() < worker.slots
+        if worker.has_room()
             && let Some(start) = worker.waiting.pop_front()
         {
             self.run_begins(id, process, start);
@@ -379,15 +389,28 @@ impl World {
             killed: false,
             cancelled: false,
         };
+        let drives = start.spec.driver;
         if let Some(worker) = self.workers.get_mut(&id) {
             worker.runs.insert(key, run);
+            if drives {
+                worker.drives.insert(key, Drive::default());
+            }
         }
         let lasts = behaviour.lasts_ms;
         let (a, b) = (self.rng.range(0, lasts + 1), self.rng.range(0, lasts + 1));
+        // A driver ends when it has nothing left to do, or in the middle of it.
+        let last = match drives && behaviour.fails.is_none() {
+            true => RunStep::Drive,
+            false => RunStep::Ended,
+        };
+        let first = match drives {
+            true => RunStep::Drive,
+            false => RunStep::Status,
+        };
         for (after, step) in [
             (a.min(b), RunStep::Started),
-            (a.max(b), RunStep::Status),
-            (lasts, RunStep::Ended),
+            (a.max(b), first),
+            (lasts, last),
         ] {
             self.at(
                 after,
@@ -425,8 +448,15 @@ impl World {
                 status,
                 log: "half\n".into(),
             },
+            RunStep::Drive => {
+                if self.drive(id, key) {
+                    self.run_step(id, process, key, RunStep::Ended);
+                }
+                return;
+            }
             RunStep::Ended => {
                 worker.runs.remove(&key);
+                worker.drives.remove(&key);
                 self.begin_next(id, process);
                 let fails = match run {
                     Running { killed: true, .. } => Some(FailureKind::Cancelled),
@@ -465,6 +495,7 @@ impl World {
         if let Some(worker) = self.workers.get_mut(&id) {
             worker.core = None;
             worker.runs.clear();
+            worker.drives.clear();
             worker.waiting.clear();
             worker.paused_until = 0;
         }

@@ -1,6 +1,7 @@
 //! Time, the network, and the primary's side of the cluster.
 
 use crate::disk::Disk;
+use crate::drivers::Meanings;
 use crate::network::Wire;
 use crate::rng::Rng;
 use crate::witness::{Seen, Witness};
@@ -88,6 +89,8 @@ pub(crate) enum ModuleStep {
 pub(crate) enum RunStep {
     Started,
     Status,
+    /// A driver goes on.
+    Drive,
     Ended,
 }
 
@@ -117,6 +120,7 @@ pub(crate) struct World {
     pub asked: BTreeMap<u64, Asked>,
     pub last_request: u64,
     pub witness: Witness,
+    pub meanings: Meanings,
     pub seen: Seen,
     pub reliable: BTreeSet<JobId>,
     trace: bool,
@@ -137,6 +141,7 @@ pub(crate) fn run(seed: u64, trace: bool) -> Seen {
         rng,
         order: 0,
         queue: BTreeMap::new(),
+        meanings: Meanings::new(),
         disk: Disk::default(),
         primary: None,
         primary_process: 0,

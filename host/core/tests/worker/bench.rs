@@ -54,6 +54,7 @@ pub(crate) fn spec(arg: &str) -> NodeSpec {
         },
         script: None,
         config: vec![],
+        driver: false,
     }
 }
 

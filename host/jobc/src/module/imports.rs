@@ -43,7 +43,7 @@ const WASI: [(&str, &[&str]); 6] = [
 ];
 
 /// The interfaces of our own package, with their functions.
-const TASK: [(&str, &[&str]); 3] = [
+const TASK: [(&str, &[&str]); 4] = [
     (
         "context",
         &[
@@ -59,10 +59,11 @@ const TASK: [(&str, &[&str]); 3] = [
     ),
     ("status", &["progress", "set", "event"]),
     ("log", &["write"]),
+    ("driver", &["spawn", "under-way", "wait", "cancel"]),
 ];
 const TASK_PACKAGE: &str = "wasmhost:task";
 
-const OFFER: &str = "sandboxes offer wasmhost:task@0.1 (context, status, log) and \
+const OFFER: &str = "sandboxes offer wasmhost:task@0.1 (context, status, log, driver) and \
     WASI 0.2 (cli, clocks, io, random; filesystem and sockets without any grant)";
 
 /// Names every import that sandboxes do not have.

@@ -42,6 +42,7 @@ impl<'a> Planner<'a> {
             }
             ArraySource::Results(of) => Array::Results(*of),
             ArraySource::Elements(of) => Array::Elements(*of),
+            ArraySource::Spawned(of) => Array::Spawned(*of),
         };
         Some(array)
     }

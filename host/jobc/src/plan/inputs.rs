@@ -127,7 +127,11 @@ fn given(value: &Json, kind: ModuleKind) -> Input {
 fn item(node: &Node, kind: ModuleKind) -> Input {
     let is_bytes = matches!(
         node.array.as_ref().map(|a| &a.value),
-        None | Some(ArraySource::Listed(List::Files { .. }) | ArraySource::Results(_))
+        None | Some(
+            ArraySource::Listed(List::Files { .. })
+                | ArraySource::Results(_)
+                | ArraySource::Spawned(_)
+        )
     );
     if kind == ModuleKind::Task || is_bytes {
         Input::Item

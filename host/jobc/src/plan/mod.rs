@@ -155,6 +155,7 @@ impl<'a> Planner<'a> {
             tolerate: node.tolerate,
             concurrency: node.concurrency,
             priority: node.priority,
+            driver: node.driver,
         })
     }
 

@@ -96,6 +96,11 @@ impl Planner<'_> {
     /// Reports what a module of this kind cannot be given.
     pub(super) fn fits_kind(&mut self, node: &Node, kind: ModuleKind) {
         if kind != ModuleKind::Task {
+            if node.driver {
+                let message = format!("`{}` is a driver, and its module is a command", node.name);
+                let help = "a driver is a task of the SDK, or a script";
+                self.report.add("unfit-key", Some(&node.at), message, help);
+            }
             return;
         }
         let args = node.args.first().map(|arg| ("args", &arg.at));

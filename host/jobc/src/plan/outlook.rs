@@ -62,6 +62,7 @@ impl Planner<'_> {
         let items_of = match array.map(|array| &array.value) {
             Some(ArraySource::Results(of)) => Some(format!("results of {}", name(of))),
             Some(ArraySource::Elements(of)) => Some(format!("elements of {}", name(of))),
+            Some(ArraySource::Spawned(of)) => Some(format!("tasks that {} starts", name(of))),
             _ => None,
         };
         let input_from = match input.map(|input| &input.value) {
@@ -111,7 +112,9 @@ impl Planner<'_> {
             Some(ArraySource::Range { .. }) => self.range(node)?.map(|(_, _, count)| count),
             Some(ArraySource::Items(items)) => Some(items.len() as u32),
             Some(ArraySource::ItemsOf(name)) => Some(self.items_of(node, name)??.len() as u32),
-            Some(ArraySource::Results(_) | ArraySource::Elements(_)) => None,
+            Some(ArraySource::Results(_) | ArraySource::Elements(_) | ArraySource::Spawned(_)) => {
+                None
+            }
         }
     }
 

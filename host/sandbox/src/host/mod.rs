@@ -1,6 +1,7 @@
 //! The host's side of `wasmhost:task`, one file per interface.
 
 mod context;
+mod driver;
 mod log;
 mod status;
 
@@ -11,6 +12,7 @@ wasmtime::component::bindgen!({
     world: "task",
     path: "../../proto/wit",
     imports: {
+        "wasmhost:task/driver.wait": async,
         "wasmhost:task/status": trappable,
         "wasmhost:task/log": trappable,
     },

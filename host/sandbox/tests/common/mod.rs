@@ -42,6 +42,7 @@ pub fn attempt() -> Attempt {
             output: 1 << 20,
         },
         input: b"input".to_vec(),
+        driver: None,
     }
 }
 

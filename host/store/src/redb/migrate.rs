@@ -6,7 +6,7 @@
 use super::tables::{
     ATTEMPTS, ENDS, JOBS, KEYS, LIVE, META, MODULES, PLANS, SCHEMA, TOKENS, WORKERS,
 };
-use super::{definitions, durable_write, prepared, storage, v1, v2};
+use super::{definitions, durable_write, prepared, spawned, storage, v1, v2};
 use crate::StoreError;
 use crate::blobs::{BlobError, sync_dir};
 use ::redb::{
@@ -171,6 +171,7 @@ pub(super) fn init(database: &Database) -> Result<(), StoreError> {
         txn.open_table(TOKENS).map_err(storage)?;
         definitions::create(txn)?;
         prepared::create(txn)?;
+        spawned::create(txn)?;
         set_schema(txn, VERSION)
     })
 }

@@ -21,6 +21,7 @@ mod migrate;
 mod outcome;
 mod prepared;
 mod recover;
+mod spawned;
 mod tables;
 mod v1;
 mod v2;

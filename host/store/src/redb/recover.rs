@@ -3,7 +3,7 @@
 
 use super::block::{Block, Head};
 use super::tables::{ATTEMPTS, ENDS, JOBS, LIVE, MODULES, PLANS};
-use super::{codec, definitions, job, prepared, storage};
+use super::{codec, definitions, job, prepared, spawned, storage};
 use crate::recover::{Charge, assemble};
 use crate::{StoreError, named};
 use ::redb::{ReadTransaction, ReadableTable};
@@ -73,7 +73,11 @@ pub(super) fn one(txn: &ReadTransaction, id: JobId) -> Result<Option<RecoveredJo
         })
         .collect::<Result<Vec<_>, StoreError>>()?;
     let prepared = prepared::of_job(txn, id)?;
-    Ok(Some(assemble(record, plan, ended, prepared, charges)))
+    let recovered = assemble(record, plan, ended, prepared, charges);
+    Ok(Some(RecoveredJob {
+        spawned: spawned::of_job(txn, id)?,
+        ..recovered
+    }))
 }
 
 /// Every blob that a record names.

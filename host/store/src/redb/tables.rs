@@ -32,6 +32,8 @@ pub(super) const ENDS: TableDefinition<TaskKey, Bytes> = TableDefinition::new("e
 pub(super) const ATTEMPTS: TableDefinition<AttemptKey, Bytes> = TableDefinition::new("attempts");
 /// What was found out about nodes of graphs.
 pub(super) const PREPARED: TableDefinition<NodeKey, Bytes> = TableDefinition::new("prepared");
+/// Tasks that drivers have started.
+pub(super) const SPAWNED: TableDefinition<TaskKey, Bytes> = TableDefinition::new("spawned");
 pub(super) const WORKERS: TableDefinition<u64, Bytes> = TableDefinition::new("workers");
 pub(super) const MODULES: TableDefinition<[u8; 32], Bytes> = TableDefinition::new("modules");
 pub(super) const TOKENS: TableDefinition<u64, Bytes> = TableDefinition::new("tokens");

@@ -1,19 +1,21 @@
-//! From version 2 to 3: stored definitions came, and what is found out about nodes.
+//! From version 2 to 3: stored definitions came, what is found out about nodes, and
+//! what drivers start.
 
-use super::{definitions, prepared};
+use super::{definitions, prepared, spawned};
 use crate::StoreError;
 use ::redb::WriteTransaction;
 
 /// Brings a database of version 2 to version 3.
 pub(super) fn step(txn: &WriteTransaction) -> Result<(), StoreError> {
     definitions::create(txn)?;
-    prepared::create(txn)
+    prepared::create(txn)?;
+    spawned::create(txn)
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use crate::redb::tables::{BODIES, DEFINITIONS, META, PREPARED, SCHEMA, VERSIONS};
+    use crate::redb::tables::{BODIES, DEFINITIONS, META, PREPARED, SCHEMA, SPAWNED, VERSIONS};
     use crate::{RedbStore, Store};
     use ::redb::Database;
     use wasmhost_core::record::Write;
@@ -31,6 +33,7 @@ mod tests {
         txn.delete_table(BODIES).unwrap();
         txn.delete_table(VERSIONS).unwrap();
         txn.delete_table(PREPARED).unwrap();
+        txn.delete_table(SPAWNED).unwrap();
         txn.open_table(META).unwrap().insert(SCHEMA, 2).unwrap();
         txn.commit().unwrap();
         drop(database);

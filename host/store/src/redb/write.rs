@@ -5,7 +5,7 @@ use super::ends::{self, Change};
 use super::tables::{
     ATTEMPTS, ENDS, JOBS, KEYS, LIVE, META, MODULES, PLANS, TERM, TOKENS, WORKERS,
 };
-use super::{codec, definitions, job, prepared, storage};
+use super::{codec, definitions, job, prepared, spawned, storage};
 use crate::StoreError;
 use ::redb::WriteTransaction;
 use std::collections::BTreeMap;
@@ -73,6 +73,7 @@ fn put_rare(txn: &WriteTransaction, write: &Write) -> Result<(), StoreError> {
             let mut table = txn.open_table(TOKENS).map_err(storage)?;
             table.remove(token.0).map_err(storage)?;
         }
+        Write::Spawned(task, record) => spawned::put(txn, *task, record)?,
         Write::Prepared(job, node, record) => prepared::put(txn, *job, *node, record)?,
         Write::RemovePrepared(job, node) => prepared::remove(txn, *job, *node)?,
         Write::Definition(record) => definitions::put(txn, record)?,

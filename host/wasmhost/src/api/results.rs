@@ -31,7 +31,7 @@ pub(crate) async fn of_job(
 ) -> Result<Response, Problem> {
     let id = resolve::job(&app, &job).await?;
     let job = jobs::load(&app, id).await?;
-    let (node, last) = match job.nodes.iter().enumerate().next_back() {
+    let (node, last) = match job.result_node() {
         Some((node, last)) => (node as NodeIndex, last),
         None => return Err(Problem::fault("the job has no tasks", &job.id)),
     };
@@ -71,7 +71,7 @@ pub(crate) async fn of_job(
         }
         _ => {}
     }
-    if let Some(last) = job.nodes.last().filter(|node| node.skipped) {
+    if let Some((_, last)) = job.result_node().filter(|(_, node)| node.skipped) {
         let title = format!(
             "job {} succeeded and has no result: {}",
             job.id,

@@ -98,7 +98,7 @@ async fn give(
     to: Option<&Path>,
 ) -> anyhow::Result<()> {
     let id = job.id.to_string();
-    let single = job.nodes.last().is_some_and(|node| !node.array);
+    let single = job.result_node().is_some_and(|(_, node)| !node.array);
     if cx.out.is_json() {
         cx.out.answer(job, |_| String::new(), |_| String::new())?;
     }

@@ -51,8 +51,8 @@ async fn view(client: &Client, what: &Reference) -> anyhow::Result<ResultView> {
         Some(node) => (node.clone(), what.index.unwrap_or(0)),
         None => {
             let job = client.job(&what.job).await?;
-            match job.nodes.last() {
-                Some(node) if !node.array => (node.name.clone(), 0),
+            match job.result_node() {
+                Some((_, node)) if !node.array => (node.name.clone(), 0),
                 _ => {
                     let title = format!("job {} has a result for each of its tasks", job.id);
                     let fault = Fault::new(Exit::REFUSED, "many_results", title);

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::process::{Command, ExitCode, Stdio};
 use tokio::net::UnixStream;
+use wasmhost_proto::limits::MAX_DRIVERS;
 use wasmhost_sandbox::{Sandbox, SandboxOptions};
 
 /// Open files of an executor: each loaded module holds up to three.
@@ -108,7 +109,10 @@ fn run(mut args: impl Iterator<Item = OsString>) -> anyhow::Result<()> {
     process::limit(Resource::Nofile, MAX_FILES)?;
     let stream = StdStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     stream.set_nonblocking(true)?;
-    let sandbox = Sandbox::new(SandboxOptions { slots })?;
+    // Drivers have sandboxes beside the slots.
+    let sandbox = Sandbox::new(SandboxOptions {
+        slots: slots.saturating_add(MAX_DRIVERS),
+    })?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()

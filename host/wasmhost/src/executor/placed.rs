@@ -98,6 +98,7 @@ impl Seat {
             name: spec.name.clone(),
             count: spec.count,
             limits: spec.limits,
+            driver: spec.driver,
         };
         self.outbox.push_back(ToExecutor::Spec(id, Box::new(wire)));
         id
@@ -133,7 +134,9 @@ impl Seat {
 
     /// Gives the runs that have begun, or can have, the time that they have.
     pub(super) fn set_due(&mut self, share: usize) {
-        for run in self.runs.values_mut().take(share) {
+        // Drivers begin beside the others.
+        let drivers = self.runs.values().filter(|run| run.spec.driver).count();
+        for run in self.runs.values_mut().take(share + drivers) {
             if run.due.is_none() && run.input.is_none() {
                 run.due = Some(margin(run.spec.limits.wall_ms));
             }

@@ -13,12 +13,13 @@ use std::time::Duration;
 use std::{fs, io};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use wasmhost_proto::executor::{RunId, ToExecutor};
+use wasmhost_proto::executor::{RunId, SpawnedEnd, ToExecutor};
 use wasmhost_proto::module::ModuleKind;
 use wasmhost_proto::outcome::{Failure, Usage};
 use wasmhost_proto::status::Status;
 use wasmhost_proto::wire::{FinalReport, NodeSpec};
 use wasmhost_proto::{Digest, Lease, TaskId};
+use wasmhost_sandbox::DriverCall;
 
 /// Events that wait for their reader at once; executors wait when there are more.
 pub(super) const EVENTS: usize = 1024;
@@ -78,6 +79,15 @@ pub(crate) enum PoolEvent {
         status: Status,
         /// New log text.
         log: String,
+    },
+    /// A run, a driver, asks for something.
+    Drives {
+        /// The task.
+        task: TaskId,
+        /// The lease.
+        lease: Lease,
+        /// What for.
+        call: DriverCall,
     },
     /// Runs are over.
     Ended(Vec<PoolEnd>),
@@ -195,6 +205,11 @@ impl Pool {
             placed.kill();
             ToExecutor::Kill { run }
         });
+    }
+
+    /// Tells a driver of the end that it waits for.
+    pub(crate) fn spawned(&self, run: RunId, key: String, end: SpawnedEnd) {
+        self.tell(run, |_| ToExecutor::Spawned { run, key, end });
     }
 
     fn tell(&self, run: RunId, act: impl FnOnce(&mut Placed) -> ToExecutor) {

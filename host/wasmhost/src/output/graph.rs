@@ -103,9 +103,10 @@ fn failed(node: &NodeView) -> Tone {
 }
 
 fn total(node: &NodeView) -> String {
-    match node.open_ended {
-        true => "?".into(),
-        false => number(node.counts.total),
+    match (node.open_ended, &node.spawned_by) {
+        (true, None) => "?".into(),
+        (true, Some(_)) => format!("{} so far", number(node.counts.total)),
+        (false, _) => number(node.counts.total),
     }
 }
 
@@ -142,11 +143,14 @@ fn what(job: &JobView, node: &NodeView, by_name: &HashMap<&str, &NodeView>) -> S
         if !open.is_empty() {
             return format!("waits for {}", names(open.into_iter()));
         }
-        if node.open_ended {
+        if node.open_ended && node.spawned_by.is_none() {
             return "its items are being put together".into();
         }
     }
     let mut facts = Vec::new();
+    if let Some(driver) = &node.spawned_by {
+        facts.push(format!("started by {}", line(driver, MAX_NAME)));
+    }
     if let Some(when) = &node.when {
         facts.push(format!("when {}", line(when, WHEN)));
     }
@@ -188,6 +192,7 @@ mod tests {
                 waiting: total,
                 ..Counts::default()
             },
+            spawned_by: None,
             open_ended: false,
             limits: AttemptLimits::default(),
             after: after.iter().map(|name| (*name).to_owned()).collect(),

@@ -136,11 +136,11 @@ pub(crate) fn next(job: &JobView) -> String {
         JobState::Queued | JobState::Running | JobState::Stopping => {
             format!("wasmhost watch {id}   wasmhost logs {id}   wasmhost cancel {id}")
         }
-        JobState::Succeeded if job.nodes.last().is_some_and(|node| node.skipped) => {
+        JobState::Succeeded if job.result_node().is_some_and(|(_, node)| node.skipped) => {
             format!("wasmhost logs {id}")
         }
         JobState::Succeeded => {
-            let one = if job.nodes.last().is_some_and(|node| node.array) {
+            let one = if job.result_node().is_some_and(|(_, node)| node.array) {
                 ".0"
             } else {
                 ""

@@ -15,9 +15,10 @@ use tokio::sync::{Semaphore, broadcast, oneshot};
 use tokio_util::task::TaskTracker;
 use wasmhost_core::clock::{Mono, Now};
 use wasmhost_core::prepared::Preparation;
-use wasmhost_core::primary::{Effect, Event, Primary, RequestId, SessionId};
-use wasmhost_core::record::Write;
+use wasmhost_core::primary::{Effect, Event, Primary, RequestId, SessionId, SpawnEnded};
+use wasmhost_core::record::{StoredResult, Write};
 use wasmhost_proto::limits::MAX_PREPARATIONS;
+use wasmhost_proto::wire::{ChildEnd, ResultData, SpawnedEnd, ToWorker};
 use wasmhost_proto::{JobId, Timestamp, WorkerId};
 use wasmhost_store::Committer;
 
@@ -247,6 +248,7 @@ impl Driver {
                 }
             }
             Effect::Prepare(what) => self.prepare(*what),
+            Effect::SpawnEnded(end) => self.spawn_ended(end)?,
             Effect::JobChanged(job) => self.tell(Change::Job(job)),
             Effect::JobEnded(job) => {
                 // Dropped, they tell.
@@ -280,6 +282,30 @@ impl Driver {
             }
         };
         self.preparations.spawn_on(work, &self.runtime);
+    }
+
+    /// Tells a driver of an end. One row, most likely in memory: read on the spot.
+    fn spawn_ended(&mut self, end: SpawnEnded) -> anyhow::Result<()> {
+        let Some(outcome) = self.shared.store.outcome(end.child)? else {
+            tracing::error!(task = %end.child, "an end that is durable is not in the store");
+            return Ok(());
+        };
+        let of = match (outcome.failure, outcome.result) {
+            (Some(failure), _) => ChildEnd::Failure(failure),
+            (None, Some(StoredResult::Blob(blob))) => ChildEnd::Success(ResultData::Blob(blob)),
+            (None, Some(StoredResult::Inline(bytes))) => {
+                ChildEnd::Success(ResultData::Inline(bytes))
+            }
+            (None, None) => ChildEnd::Success(ResultData::Inline(Vec::new())),
+        };
+        let message = ToWorker::Spawned(Box::new(SpawnedEnd {
+            task: end.task,
+            lease: end.lease,
+            key: end.key,
+            end: of,
+        }));
+        let session = end.session;
+        self.carry_out(Effect::Send { session, message })
     }
 
     fn tell(&self, change: Change) {

@@ -14,7 +14,9 @@ use tokio::time::{Instant, sleep_until};
 use wasmhost_core::clock::{Mono, Now};
 use wasmhost_core::worker::{Effect, Ended, Event, Worker};
 use wasmhost_link::Uplink;
-use wasmhost_proto::wire::PrimaryFrame;
+use wasmhost_proto::executor::SpawnedEnd;
+use wasmhost_proto::wire::{PrimaryFrame, Spawn};
+use wasmhost_sandbox::DriverCall;
 
 /// The executors have nothing left to do when they are told to end.
 const POOL_GRACE: Duration = Duration::from_secs(2);
@@ -39,6 +41,8 @@ pub(super) enum Cause {
     Fetched(Key, Result<Held, TransferError>),
     /// The result of an attempt is stored, or not.
     Stored(Key, Box<Ended>),
+    /// The end of what a driver has started, by its key, with the result at hand.
+    Child(Key, String, SpawnedEnd),
     /// Something only the core needs to know.
     Core(Event),
 }
@@ -212,6 +216,7 @@ impl Driver {
                 let ended = self.runs.stored(key, ended);
                 self.ended(ended);
             }
+            Cause::Child(key, name, end) => self.runs.child(key, name, end),
             Cause::Core(event) => self.handle(event),
         }
     }
@@ -233,6 +238,17 @@ impl Driver {
                 lease,
                 status,
                 log,
+            }),
+            PoolEvent::Drives { task, lease, call } => self.handle(match call {
+                DriverCall::Spawn { key, node, input } => Event::Spawn(Box::new(Spawn {
+                    task,
+                    lease,
+                    key,
+                    node,
+                    input,
+                })),
+                DriverCall::Cancel { key } => Event::CancelSpawned(task, lease, key),
+                DriverCall::Await => Event::Await(task, lease),
             }),
             PoolEvent::Ended(ends) => {
                 for end in ends {
@@ -283,6 +299,7 @@ impl Driver {
             Effect::Prepare { spec } => self.modules.prepare(&spec),
             Effect::Start(start) => self.runs.start(start),
             Effect::TakeBack => self.runs.take_back(),
+            Effect::Spawned(end) => self.runs.spawned(*end),
             Effect::Cancel(task, lease) => {
                 let ended = self.runs.cancel((task, lease));
                 self.ended(ended);

@@ -13,13 +13,13 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use wasmhost_core::worker::{Ended, Start};
 use wasmhost_link::BlobError;
-use wasmhost_proto::executor::RunId;
+use wasmhost_proto::executor::{RunId, SpawnedEnd};
 use wasmhost_proto::input::{BlobRef, Rendered};
-use wasmhost_proto::limits::MAX_INLINE;
+use wasmhost_proto::limits::{MAX_CHILD_RESULT, MAX_INLINE};
 use wasmhost_proto::module::ModuleKind;
 use wasmhost_proto::outcome::{Failure, FailureKind, Usage};
 use wasmhost_proto::status::Status;
-use wasmhost_proto::wire::{End, ResultData};
+use wasmhost_proto::wire::{self, ChildEnd, End, ResultData};
 use wasmhost_proto::{Digest, Lease, TaskId};
 
 /// One attempt.
@@ -233,6 +233,50 @@ impl Runs {
             self.live.remove(&key);
             *ended
         })
+    }
+
+    /// Tells a driver of the end that it wants; a result in the blob store is fetched first.
+    pub(super) fn spawned(&self, end: wire::SpawnedEnd) {
+        let (key, name) = ((end.task, end.lease), end.key);
+        let blob = match end.end {
+            ChildEnd::Success(ResultData::Blob(blob)) => blob,
+            ChildEnd::Success(ResultData::Inline(bytes)) => {
+                return self.child(key, name, SpawnedEnd::Success(bytes));
+            }
+            ChildEnd::Failure(failure) => {
+                return self.child(key, name, SpawnedEnd::Failure(failure));
+            }
+            ChildEnd::Refused(why) => return self.child(key, name, SpawnedEnd::Refused(why)),
+        };
+        if blob.len > MAX_CHILD_RESULT {
+            return self.child(key, name, SpawnedEnd::Large(blob.len));
+        }
+        let (files, causes) = (self.files.clone(), self.causes.clone());
+        let mut uplinks = self.uplinks.clone();
+        // Ends by itself: a transfer is given up after a while.
+        tokio::spawn(async move {
+            let read = match files.get(&blob, &mut uplinks).await {
+                Ok(held) => tokio::fs::read(held.path())
+                    .await
+                    .map_err(|e| e.to_string()),
+                Err(error) => Err(error.to_string()),
+            };
+            let end = match read {
+                Ok(bytes) => SpawnedEnd::Success(bytes),
+                Err(why) => {
+                    let why = format!("its result could not be fetched: {why}");
+                    SpawnedEnd::Failure(Box::new(Failure::new(FailureKind::HostFault, why)))
+                }
+            };
+            let _ = causes.send(Cause::Child(key, name, end)).await;
+        });
+    }
+
+    /// Passes an end on to the driver, if that still runs.
+    pub(super) fn child(&self, driver: Key, name: String, end: SpawnedEnd) {
+        if let Some(Phase::Running(run, _)) = self.live.get(&driver) {
+            self.pool.spawned(*run, name, end);
+        }
     }
 
     /// Ends the executors.

@@ -72,6 +72,7 @@ impl Running {
                 },
                 script: None,
                 config: Vec::new(),
+                driver: false,
             }),
             args: Vec::new(),
             env: Vec::new(),

@@ -5,6 +5,7 @@
 //! `outbox` what is to be said. Runs that end without ever having to wait cost
 //! neither a task nor a message of their own.
 
+mod driving;
 mod outbox;
 mod runs;
 
@@ -80,7 +81,8 @@ fn take(executor: &Rc<Executor>, message: ToExecutor) -> io::Result<()> {
             }
         }
         ToExecutor::InputChunk { run, bytes, last } => executor.input(run, &bytes, last),
-        ToExecutor::Cancel { run } => executor.stop(run, Controls::cancel),
+        ToExecutor::Spawned { run, key, end } => executor.spawned(run, key, end),
+        ToExecutor::Cancel { run } => executor.cancel(run),
         ToExecutor::Kill { run } => executor.stop(run, Controls::kill),
         ToExecutor::Return => executor.give_back(),
         ToExecutor::Careful(on) => executor.be_careful(on),

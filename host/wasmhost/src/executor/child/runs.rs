@@ -15,13 +15,13 @@ use std::time::{Duration, Instant};
 use tokio::io::AsyncWrite;
 use tokio::sync::Notify;
 use wasmhost_proto::executor::{Ended, FromExecutor, Run, RunId, RunSpec, SpecId};
-use wasmhost_proto::limits::{EXECUTOR_BURST, EXECUTOR_BURST_MS, MAX_BLOB};
+use wasmhost_proto::limits::{EXECUTOR_BURST, EXECUTOR_BURST_MS, MAX_BLOB, MAX_DRIVERS};
 use wasmhost_proto::module::ModuleKind;
 use wasmhost_proto::outcome::{Failure, FailureKind};
 use wasmhost_proto::status::Status;
 use wasmhost_proto::wire::FinalReport;
 use wasmhost_proto::{Digest, Lease, TaskId};
-use wasmhost_sandbox::{Attempt, Controls, Finished, Program, Reporter, Sandbox};
+use wasmhost_sandbox::{Attempt, Controls, Driver, Finished, Program, Reporter, Sandbox};
 
 pub(super) struct Executor {
     sandbox: Sandbox,
@@ -33,7 +33,9 @@ pub(super) struct Executor {
     /// Their input is still coming.
     incomplete: RefCell<HashMap<RunId, Waiting>>,
     /// Runs that had to wait for something after they began.
-    running: RefCell<HashMap<RunId, Controls>>,
+    running: RefCell<HashMap<RunId, Begun>>,
+    /// How many of them are drivers.
+    drivers: Cell<usize>,
     last: Cell<RunId>,
     careful: Cell<bool>,
     /// The run whose beginning was said ahead.
@@ -48,6 +50,13 @@ pub(super) struct Executor {
 struct Spec {
     wire: RunSpec,
     name: Arc<str>,
+}
+
+/// A run that had to wait for something.
+struct Begun {
+    controls: Controls,
+    /// The line of one that may start tasks.
+    driver: Option<Driver>,
 }
 
 /// A run that has not begun.
@@ -69,6 +78,7 @@ impl Executor {
             queue: RefCell::default(),
             incomplete: RefCell::default(),
             running: RefCell::default(),
+            drivers: Cell::new(0),
             last: Cell::new(0),
             careful: Cell::new(false),
             announced: Cell::new(None),
@@ -137,8 +147,8 @@ impl Executor {
 
     /// Acts on a run; one that has not begun is over.
     pub(super) fn stop(&self, id: RunId, act: impl FnOnce(&Controls)) {
-        if let Some(controls) = self.running.borrow().get(&id) {
-            return act(controls);
+        if let Some(begun) = self.running.borrow().get(&id) {
+            return act(&begun.controls);
         }
         let incomplete = self.incomplete.borrow_mut().remove(&id).is_some();
         let mut queue = self.queue.borrow_mut();
@@ -147,6 +157,11 @@ impl Executor {
             let failure = Failure::new(FailureKind::Cancelled, "stopped before it began");
             self.end(id, failed(failure));
         }
+    }
+
+    /// The line of a driver that runs.
+    pub(super) fn driver(&self, id: RunId) -> Option<Driver> {
+        self.running.borrow().get(&id)?.driver.clone()
     }
 
     /// Gives back what has not begun. The run whose beginning was said ahead stays: for
@@ -180,7 +195,8 @@ impl Executor {
     /// Whether a run is waiting for nothing but its turn.
     pub(super) fn can_begin(&self) -> bool {
         !self.queue.borrow().is_empty()
-            && self.running.borrow().len() < self.slots
+            && self.running.borrow().len() - self.drivers.get().min(MAX_DRIVERS as usize)
+                < self.slots
             && self.outbox.borrow().has_room()
     }
 
@@ -234,16 +250,25 @@ impl Executor {
             }
         };
         let controls = Controls::default();
+        let driver = spec.wire.driver.then(Driver::default);
         let mut running: Running = Box::pin({
             let (executor, controls) = (self.clone(), controls.clone());
+            let driver = driver.clone();
             async move {
                 let outlet = Outlet {
                     run: id,
                     executor: &executor,
                 };
-                let attempt = attempt(run, &spec);
-                let run = executor.sandbox.run(&program, attempt, controls, outlet);
-                (id, run.await)
+                let attempt = attempt(run, &spec, driver.clone());
+                let limit = Duration::from_millis(attempt.limits.wall_ms);
+                let run = executor
+                    .sandbox
+                    .run(&program, attempt, controls.clone(), outlet);
+                let finished = match driver {
+                    None => run.await,
+                    Some(driver) => executor.drive(id, driver, &controls, limit, run).await,
+                };
+                (id, finished)
             }
         });
         // It is polled again with a waker of its own if it has to wait.
@@ -256,7 +281,11 @@ impl Executor {
                 None
             }
             Poll::Pending => {
-                self.running.borrow_mut().insert(id, controls);
+                self.drivers
+                    .set(self.drivers.get() + usize::from(driver.is_some()));
+                self.running
+                    .borrow_mut()
+                    .insert(id, Begun { controls, driver });
                 if !self.careful.get() {
                     self.outbox.borrow_mut().started(id);
                 }
@@ -267,7 +296,10 @@ impl Executor {
 
     /// A run is over that had to wait.
     pub(super) fn ended(&self, id: RunId, finished: Finished) {
-        self.running.borrow_mut().remove(&id);
+        let begun = self.running.borrow_mut().remove(&id);
+        if begun.is_some_and(|begun| begun.driver.is_some()) {
+            self.drivers.set(self.drivers.get() - 1);
+        }
         self.end(id, finished);
     }
 
@@ -289,7 +321,7 @@ impl Executor {
     }
 }
 
-fn attempt(run: Run, spec: &Spec) -> Attempt {
+fn attempt(run: Run, spec: &Spec, driver: Option<Driver>) -> Attempt {
     Attempt {
         task: TaskId {
             job: spec.wire.job,
@@ -306,6 +338,7 @@ fn attempt(run: Run, spec: &Spec) -> Attempt {
         env: run.env,
         limits: spec.wire.limits,
         input: run.input,
+        driver,
     }
 }
 

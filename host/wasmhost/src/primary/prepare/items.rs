@@ -58,7 +58,9 @@ pub(super) fn of(results: &Results, node: &NodePlan) -> Result<Option<Arc<[Item]
             })
         })?,
         Array::Elements(from) => elements(results, *from, &mut items)?,
-        Array::Single | Array::Range { .. } | Array::Items(_) => return Ok(None),
+        Array::Single | Array::Range { .. } | Array::Items(_) | Array::Spawned(_) => {
+            return Ok(None);
+        }
     }
     Ok(Some(items.items.into()))
 }

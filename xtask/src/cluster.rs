@@ -41,9 +41,10 @@ impl Drop for Process {
 }
 
 impl Cluster {
-    /// Starts them, and waits until both workers are there.
-    pub(crate) fn start(repository: &Repository) -> Result<Cluster> {
-        let dir = repository.target.join("demo");
+    /// Starts them with their data in the folder `name` of the target folder, and waits
+    /// until both workers are there.
+    pub(crate) fn start(repository: &Repository, name: &str) -> Result<Cluster> {
+        let dir = repository.target.join(name);
         if dir.exists() {
             fs::remove_dir_all(&dir).with_context(|| format!("cannot empty {}", dir.display()))?;
         }
@@ -108,9 +109,20 @@ impl Cluster {
     pub(crate) fn submit(&self, name: &str, definition: &str, result: &Path) -> Result<PathBuf> {
         let file = self.dir.join(format!("{name}.toml"));
         fs::write(&file, definition).with_context(|| format!("cannot write {}", file.display()))?;
-        let mut submit = self.command(&["submit", "--wait", "--result-to"]);
-        steps::run(submit.arg(result).arg(&file))?;
+        self.submit_file(&file, result)?;
         Ok(result.to_path_buf())
+    }
+
+    /// The same with a definition that is a file.
+    pub(crate) fn submit_file(&self, definition: &Path, result: &Path) -> Result<()> {
+        let mut submit = self.command(&["submit", "--wait", "--result-to"]);
+        steps::run(submit.arg(result).arg(definition))
+    }
+
+    /// Stores a module under a name.
+    pub(crate) fn push(&self, module: &Path, name: &str) -> Result<()> {
+        let mut push = self.command(&["module", "push", "--name", name]);
+        steps::run(push.arg(module))
     }
 
     /// The last lines of every log.
