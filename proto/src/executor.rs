@@ -95,6 +95,18 @@ pub struct RunSpec {
     pub limits: AttemptLimits,
     /// Its runs may start tasks, and hold no slot.
     pub driver: bool,
+    /// The script that the module, an engine, runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub script: Option<RunScript>,
+}
+
+/// A script, whole: a [`ToExecutor::Spec`] fits a frame with it.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct RunScript {
+    /// The name of its file.
+    pub name: String,
+    /// Its text.
+    pub source: String,
 }
 
 /// One attempt.
@@ -116,6 +128,8 @@ pub struct Run {
     pub args: Vec<String>,
     /// Environment of a command.
     pub env: Vec<(String, String)>,
+    /// What the guest reads through `wasi:config/store`.
+    pub config: Vec<(String, String)>,
     /// Input bytes, or the first of them.
     #[serde(with = "serde_bytes")]
     pub input: Vec<u8>,

@@ -268,6 +268,8 @@ pub const STATUS_COALESCE_MS: u64 = 100;
 pub const MAX_HANDLES: usize = 1024;
 /// Bytes that one host call may copy out of a guest.
 pub const MAX_HOST_CALL_BYTES: usize = 16 << 20;
+/// Texts of scripts that a worker keeps at hand.
+pub const SCRIPTS_AT_HAND: usize = 16 << 20;
 /// Arguments and environment of a command.
 pub const MAX_ARGS_BYTES: usize = 256 << 10;
 /// A failure's message and backtrace.

@@ -4,6 +4,7 @@ use crate::driver::Driver;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Notify;
+use wasmhost_proto::executor::RunScript;
 use wasmhost_proto::outcome::{Failure, Usage};
 use wasmhost_proto::status::Status;
 use wasmhost_proto::wire::AttemptLimits;
@@ -24,6 +25,11 @@ pub struct Attempt {
     pub args: Vec<String>,
     /// Environment of a command.
     pub env: Vec<(String, String)>,
+    /// What the guest reads through `wasi:config/store`.
+    pub config: Vec<(String, String)>,
+    /// The script that the module, an engine, runs: a task asks for it, a command has
+    /// it before its arguments, after `-c`.
+    pub script: Option<Arc<RunScript>>,
     /// Bounds.
     pub limits: AttemptLimits,
     /// The task's input, or a command's standard input.

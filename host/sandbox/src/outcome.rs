@@ -16,6 +16,9 @@ use wasmtime_wasi::I32Exit;
 /// A message's share of a failure's text.
 const MAX_MESSAGE: usize = MAX_FAILURE_TEXT / 2;
 
+/// Between the message of a task's error and the first frame of its stack.
+const STACK: &str = "\n    at ";
+
 /// What a guest's call came to when it returned.
 pub(crate) enum End {
     /// A task's own result.
@@ -71,7 +74,15 @@ fn guest_error(error: TaskError) -> Failure {
         true => FailureKind::GuestRetryable,
         false => FailureKind::GuestError,
     };
-    Failure::new(kind, clip(error.message, MAX_MESSAGE))
+    // A stack of the guest's own follows the message.
+    let (message, stack) = match error.message.split_once(STACK) {
+        Some((message, stack)) => (message.to_owned(), Some(format!("    at {stack}"))),
+        None => (error.message, None),
+    };
+    Failure {
+        backtrace: stack.map(|stack| clip(stack, MAX_FAILURE_TEXT - MAX_MESSAGE)),
+        ..Failure::new(kind, clip(message, MAX_MESSAGE))
+    }
 }
 
 fn exit(code: i32, meter: &Meter, limits: &AttemptLimits) -> Result<Option<Vec<u8>>, Failure> {

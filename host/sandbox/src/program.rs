@@ -33,7 +33,7 @@ pub struct Program(pub(crate) Entry);
 
 #[derive(Clone)]
 pub(crate) enum Entry {
-    Task(host::TaskPre<State>),
+    Task(host::EnginePre<State>),
     Command(CommandPre<State>),
     Core(InstancePre<State>),
 }
@@ -83,7 +83,7 @@ impl Linkers {
     /// Maps and links a compiled module.
     pub(crate) fn load(&self, path: &Path, kind: ModuleKind) -> Result<Program, LoadError> {
         let entry = match kind {
-            ModuleKind::Task => host::TaskPre::new(self.component(path)?).map(Entry::Task),
+            ModuleKind::Task => host::EnginePre::new(self.component(path)?).map(Entry::Task),
             ModuleKind::Command => CommandPre::new(self.component(path)?).map(Entry::Command),
             ModuleKind::CoreCommand => self.core(path).map(Entry::Core),
         };

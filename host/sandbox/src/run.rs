@@ -69,7 +69,7 @@ impl Sandbox {
         let begin = Instant::now();
         let (limits, kind) = (attempt.limits, program.kind());
         let board = Board::new(limits.output);
-        if let Some(failure) = refuse(&attempt) {
+        if let Some(failure) = refuse(&attempt, kind) {
             return finish(&board, Err(failure), Usage::default());
         }
         let deadline = begin + Duration::from_millis(limits.wall_ms);
@@ -111,9 +111,14 @@ impl Sandbox {
     }
 }
 
-fn refuse(attempt: &Attempt) -> Option<Failure> {
+fn refuse(attempt: &Attempt, kind: ModuleKind) -> Option<Failure> {
     // As in C, each with its end.
+    let script = attempt.script.iter().filter(|_| kind != ModuleKind::Task);
+    let script: usize = script
+        .map(|script| "-c".len() + script.source.len() + 2)
+        .sum();
     let args: usize = attempt.args.iter().map(|a| a.len() + 1).sum();
+    let args = script + args;
     let env: usize = attempt.env.iter().map(|(k, v)| k.len() + v.len() + 2).sum();
     (args + env > MAX_ARGS_BYTES).then(|| {
         let message = format!(

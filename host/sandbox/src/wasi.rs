@@ -21,9 +21,12 @@ pub(crate) fn context(attempt: &mut Attempt, kind: ModuleKind, board: &Board) ->
         Target::Log(Stream::Stdout)
     } else {
         let input = std::mem::take(&mut attempt.input);
+        let script = attempt.script.iter();
+        let script: Vec<&str> = script.flat_map(|s| ["-c", &s.source]).collect();
         builder
             .stdin(MemoryInputPipe::new(input))
             .arg(&attempt.name)
+            .args(&script)
             .args(&attempt.args)
             .envs(&attempt.env);
         Target::Output

@@ -34,6 +34,10 @@ pub(crate) fn to_executor() -> Vec<Sample<ToExecutor>> {
                     count: 100,
                     limits: limits(),
                     driver: false,
+                    script: Some(RunScript {
+                        name: "report.js".into(),
+                        source: "export default () => 1".into(),
+                    }),
                 }),
             ),
         ),
@@ -48,6 +52,7 @@ pub(crate) fn to_executor() -> Vec<Sample<ToExecutor>> {
                     attempt: 2,
                     args: vec!["-v".into()],
                     env: vec![("K".into(), "3".into())],
+                    config: vec![("rate".into(), "0.5".into())],
                     input: b"in".to_vec(),
                     more_input: true,
                 },

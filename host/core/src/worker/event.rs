@@ -135,4 +135,6 @@ pub struct Start {
     pub args: Vec<String>,
     /// Its environment, filled in.
     pub env: Vec<(String, String)>,
+    /// Its configuration, filled in.
+    pub config: Vec<(String, String)>,
 }

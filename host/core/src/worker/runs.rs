@@ -149,7 +149,7 @@ impl Worker {
                 let failure = Failure::new(FailureKind::BadInput, why.0);
                 self.end_unstarted(now, key, failure);
             }
-            Ok((input, args, env)) => {
+            Ok(filled) => {
                 self.drivers += u32::from(spec.driver);
                 self.runs.insert(key, Run::new(queued));
                 let (task, lease) = key;
@@ -157,9 +157,10 @@ impl Worker {
                     task,
                     lease,
                     spec,
-                    input,
-                    args,
-                    env,
+                    input: filled.input,
+                    args: filled.args,
+                    env: filled.env,
+                    config: filled.config,
                 };
                 self.effects.push_back(Effect::Start(Box::new(start)));
             }
@@ -367,13 +368,28 @@ fn take_first(queue: &mut VecDeque<Queued>) -> Option<Queued> {
     Some(first)
 }
 
-type Filled = (Rendered, Vec<String>, Vec<(String, String)>);
+/// What a spec has placeholders in, with one item's values.
+struct Filled {
+    input: Rendered,
+    args: Vec<String>,
+    env: Vec<(String, String)>,
+    config: Vec<(String, String)>,
+}
 
 fn render(spec: &NodeSpec, index: u32, item: &Item) -> Result<Filled, RenderError> {
     let count = spec.count;
     let scope = Scope { item, index, count };
     let args: Result<Vec<String>, _> = spec.args.iter().map(|arg| scope.text(arg)).collect();
-    let env = spec.env.iter();
-    let env: Result<Vec<_>, _> = env.map(|(k, v)| Ok((k.clone(), scope.text(v)?))).collect();
-    Ok((scope.input(&spec.input)?, args?, env?))
+    let named = |texts: &[(String, String)]| -> Result<Vec<_>, RenderError> {
+        let texts = texts.iter();
+        texts
+            .map(|(k, v)| Ok((k.clone(), scope.text(v)?)))
+            .collect()
+    };
+    Ok(Filled {
+        input: scope.input(&spec.input)?,
+        args: args?,
+        env: named(&spec.env)?,
+        config: named(&spec.config)?,
+    })
 }

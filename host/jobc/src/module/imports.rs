@@ -43,7 +43,7 @@ const WASI: [(&str, &[&str]); 6] = [
 ];
 
 /// The interfaces of our own package, with their functions.
-const TASK: [(&str, &[&str]); 4] = [
+const TASK: [(&str, &[&str]); 5] = [
     (
         "context",
         &[
@@ -60,11 +60,16 @@ const TASK: [(&str, &[&str]); 4] = [
     ("status", &["progress", "set", "event"]),
     ("log", &["write"]),
     ("driver", &["spawn", "under-way", "wait", "cancel"]),
+    ("script", &["source", "name"]),
 ];
 const TASK_PACKAGE: &str = "wasmhost:task";
+/// The one version of the one interface for configuration; it has no release yet.
+const CONFIG: &str = "wasi:config/store@0.2.0-rc.1";
+const CONFIG_PACKAGE: &str = "wasi:config";
 
-const OFFER: &str = "sandboxes offer wasmhost:task@0.1 (context, status, log, driver) and \
-    WASI 0.2 (cli, clocks, io, random; filesystem and sockets without any grant)";
+const OFFER: &str = "sandboxes offer wasmhost:task@0.1 (context, status, log, driver, script), \
+    wasi:config/store@0.2.0-rc.1 and WASI 0.2 (cli, clocks, io, random; filesystem and sockets \
+    without any grant)";
 
 /// Names every import that sandboxes do not have.
 pub(super) fn check(facts: &Facts, reasons: &mut Reasons) {
@@ -132,6 +137,10 @@ fn component(types: &Types, import: &Import) -> Option<(String, String)> {
         let message =
             format!("the module imports '{lacking}' of '{name}', which sandboxes do not have");
         return Some((message, suggest::help(&lacking, functions)));
+    }
+    if package == CONFIG_PACKAGE {
+        let help = format!("sandboxes offer {CONFIG}");
+        return (name != CONFIG).then_some((unknown, help));
     }
     let Some((_, interfaces)) = WASI.iter().find(|(known, _)| *known == package) else {
         return Some((unknown, OFFER.into()));

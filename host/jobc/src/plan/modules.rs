@@ -46,8 +46,8 @@ impl Planner<'_> {
                 let (engine, name) = (script.engine.module(), script.engine.name());
                 let message = format!("there is no engine for {name} scripts in the store");
                 let help = format!(
-                    "push it once: `wasmhost module push {}.wasm --name {engine}`",
-                    engine.replace('-', "_")
+                    "push it once: `wasmhost module push {name}.wasm --name {engine}`, \
+                     or start the primary with `--engines DIR`"
                 );
                 self.report.add("missing-engine", at, message, help);
             }

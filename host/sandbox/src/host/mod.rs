@@ -1,15 +1,17 @@
-//! The host's side of `wasmhost:task`, one file per interface.
+//! The host's side of `wasmhost:task` and `wasi:config`, one file per interface.
 
+mod config;
 mod context;
 mod driver;
 mod log;
+mod script;
 mod status;
 
 use crate::state::State;
 use wasmtime::component::{HasSelf, Linker};
 
 wasmtime::component::bindgen!({
-    world: "task",
+    world: "engine",
     path: "../../proto/wit",
     imports: {
         "wasmhost:task/driver.wait": async,
@@ -21,5 +23,5 @@ wasmtime::component::bindgen!({
 
 /// Adds every interface of the world to `linker`.
 pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    Task::add_to_linker::<State, HasSelf<State>>(linker, |state| state)
+    Engine::add_to_linker::<State, HasSelf<State>>(linker, |state| state)
 }

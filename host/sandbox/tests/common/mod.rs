@@ -36,6 +36,8 @@ pub fn attempt() -> Attempt {
         count: 10,
         args: vec!["one".into(), "two".into()],
         env: vec![("KEY".into(), "value".into())],
+        config: vec![],
+        script: None,
         limits: AttemptLimits {
             memory: 4 << 20,
             wall_ms: 60_000,

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
-use wasmhost_proto::executor::{Run, RunId, RunSpec, SpecId, ToExecutor};
+use wasmhost_proto::executor::{Run, RunId, RunScript, RunSpec, SpecId, ToExecutor};
 use wasmhost_proto::limits::{EXECUTOR_KILL_MARGIN_MS, MAX_BATCH};
 use wasmhost_proto::outcome::Failure;
 use wasmhost_proto::wire::NodeSpec;
@@ -80,7 +80,7 @@ impl Seat {
     }
 
     /// The number under which the executor knows the spec; it is told first.
-    pub(super) fn spec(&mut self, spec: &Arc<NodeSpec>) -> SpecId {
+    pub(super) fn spec(&mut self, spec: &Arc<NodeSpec>, script: Option<&str>) -> SpecId {
         let known = self.specs.iter().rev().find(|(_, s)| Arc::ptr_eq(s, spec));
         if let Some((id, _)) = known {
             return *id;
@@ -99,6 +99,10 @@ impl Seat {
             count: spec.count,
             limits: spec.limits,
             driver: spec.driver,
+            script: spec.script.as_ref().map(|of| RunScript {
+                name: of.name.clone(),
+                source: script.unwrap_or_default().to_owned(),
+            }),
         };
         self.outbox.push_back(ToExecutor::Spec(id, Box::new(wire)));
         id
@@ -108,7 +112,8 @@ impl Seat {
     pub(super) fn order(&mut self, run: Run) {
         let texts = |(k, v): &(String, String)| k.len() + v.len() + 8;
         let args: usize = run.args.iter().map(|arg| arg.len() + 4).sum();
-        let bytes = 64 + run.input.len() + args + run.env.iter().map(texts).sum::<usize>();
+        let named = run.env.iter().chain(&run.config).map(texts);
+        let bytes = 64 + run.input.len() + args + named.sum::<usize>();
         match self.outbox.back_mut() {
             Some(ToExecutor::Runs(runs))
                 if runs.len() < MAX_BATCH && self.batch_bytes + bytes <= BATCH_BYTES =>

@@ -150,7 +150,7 @@ impl State {
         let index = best.map_or(0, |(index, _)| index);
         let seat = &mut self.seats[index];
         seat.load(digest, module);
-        let spec = seat.spec(&order.spec);
+        let spec = seat.spec(&order.spec, order.script.as_deref());
         let run = self.next;
         let (mut first, file) = match order.input {
             InputData::File(path) => (Vec::new(), Some(path)),
@@ -165,6 +165,7 @@ impl State {
             attempt: order.lease.attempt,
             args: order.args,
             env: order.env,
+            config: order.config,
             input: first,
             more_input: file.is_some() || !rest.is_empty(),
         };

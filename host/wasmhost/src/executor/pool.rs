@@ -50,6 +50,10 @@ pub(crate) struct Order {
     pub args: Vec<String>,
     /// Environment of a command.
     pub env: Vec<(String, String)>,
+    /// What the guest reads as its configuration.
+    pub config: Vec<(String, String)>,
+    /// The text of the spec's script.
+    pub script: Option<Arc<str>>,
     /// The task's input or a command's standard input.
     pub input: InputData,
 }

@@ -148,6 +148,8 @@ fn order(index: u32, wall_ms: u64) -> Order {
         spec: Arc::new(spec(MODULE, wall_ms)),
         args: Vec::new(),
         env: Vec::new(),
+        config: Vec::new(),
+        script: None,
         input: InputData::Bytes(b"in".to_vec()),
     }
 }

@@ -2,9 +2,8 @@
 //! out the effects. One task owns the core; nothing here waits for the network.
 
 use super::connect::{Outbox, Session};
-use super::files::{Held, TransferError};
 use super::modules::{Modules, NotPrepared, Prepared};
-use super::runs::{Key, Runs};
+use super::runs::{Fetched, Key, NotFetched, Runs};
 use super::setup::wall;
 use crate::executor::PoolEvent;
 use anyhow::Context as _;
@@ -37,8 +36,8 @@ pub(super) enum Cause {
     Frame(PrimaryFrame),
     /// A module is compiled, or not.
     Prepared(Prepared),
-    /// The input of an attempt is here, or not.
-    Fetched(Key, Result<Held, TransferError>),
+    /// What an attempt waited for is here, or not.
+    Fetched(Key, Result<Fetched, NotFetched>),
     /// The result of an attempt is stored, or not.
     Stored(Key, Box<Ended>),
     /// The end of what a driver has started, by its key, with the result at hand.
@@ -208,8 +207,8 @@ impl Driver {
                     }
                 });
             }
-            Cause::Fetched(key, input) => {
-                let ended = self.runs.fetched(key, input);
+            Cause::Fetched(key, fetched) => {
+                let ended = self.runs.fetched(key, fetched);
                 self.ended(ended);
             }
             Cause::Stored(key, ended) => {

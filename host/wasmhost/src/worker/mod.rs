@@ -7,6 +7,7 @@ mod driver;
 mod files;
 mod modules;
 mod runs;
+mod scripts;
 mod setup;
 mod term;
 

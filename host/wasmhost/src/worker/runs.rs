@@ -1,9 +1,10 @@
-//! From "start this attempt" to its end: the input is fetched if it is a blob,
-//! the executors run it, a large result is uploaded. What is not in an
+//! From "start this attempt" to its end: its script, and its input if that is a
+//! blob, are fetched, the executors run it, a large result is uploaded. What is not in an
 //! executor at the moment of a cancel or kill ends here.
 
 use super::driver::Cause;
 use super::files::{FileCache, Held, TransferError, Uplinks, persist};
+use super::scripts::{ScriptError, Scripts};
 use crate::executor::{InputData, Order, OutputData, Pool, PoolEnd};
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -29,13 +30,45 @@ pub(super) type Key = (TaskId, Lease);
 pub(super) struct Runs {
     pool: Pool,
     files: Arc<FileCache>,
+    scripts: Arc<Scripts>,
     uplinks: Uplinks,
     causes: mpsc::Sender<Cause>,
     live: HashMap<Key, Phase>,
 }
 
+/// What an attempt had to wait for.
+pub(super) struct Fetched {
+    /// Its input, if that is a blob.
+    input: Option<Held>,
+    /// The text of its script, if it has one.
+    script: Option<Arc<str>>,
+}
+
+/// Why an attempt cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotFetched {
+    #[error("the input could not be fetched: {0}")]
+    Input(TransferError),
+    #[error("the script could not be had: {0}")]
+    Script(ScriptError),
+}
+
+impl NotFetched {
+    /// Whose fault it is.
+    fn kind(&self) -> FailureKind {
+        match self {
+            NotFetched::Input(TransferError::Blob(BlobError::Missing(_)))
+            | NotFetched::Script(
+                ScriptError::Transfer(TransferError::Blob(BlobError::Missing(_)))
+                | ScriptError::Bad(_),
+            ) => FailureKind::BadInput,
+            NotFetched::Input(_) | NotFetched::Script(_) => FailureKind::HostFault,
+        }
+    }
+}
+
 enum Phase {
-    /// Its input is on the way.
+    /// Its input or its script is on the way.
     Fetching(AbortHandle, Box<Start>),
     /// An executor has it; the input file stays until it ends.
     Running(
@@ -56,6 +89,7 @@ impl Runs {
         Runs {
             pool,
             files,
+            scripts: Arc::default(),
             uplinks,
             causes,
             live: HashMap::new(),
@@ -70,58 +104,78 @@ impl Runs {
     /// Begins an attempt; answered by [`Cause::Core`] with its end.
     pub(super) fn start(&mut self, mut start: Box<Start>) {
         let key = (start.task, start.lease);
-        match std::mem::replace(&mut start.input, Rendered::Bytes(Vec::new())) {
-            Rendered::Bytes(bytes) => self.order(*start, InputData::Bytes(bytes), None),
-            Rendered::Blob(blob) => {
-                let (files, causes, mut uplinks) = (
-                    self.files.clone(),
-                    self.causes.clone(),
-                    self.uplinks.clone(),
-                );
-                let task = tokio::spawn(async move {
-                    let input = files.get(&blob, &mut uplinks).await;
-                    let _ = causes.send(Cause::Fetched(key, input)).await;
-                });
-                self.live
-                    .insert(key, Phase::Fetching(task.abort_handle(), start));
-            }
+        let source = start.spec.script.as_ref().map(|script| &script.source);
+        let script = source.and_then(|source| self.scripts.at_hand(source.digest));
+        let source = source.filter(|_| script.is_none()).cloned();
+        let blob = match &start.input {
+            Rendered::Bytes(_) => None,
+            Rendered::Blob(blob) => Some(blob.clone()),
+        };
+        if source.is_none() && blob.is_none() {
+            let input = input(&mut start);
+            return self.order(*start, input, script, None);
         }
+        let (files, scripts) = (self.files.clone(), self.scripts.clone());
+        let (causes, mut uplinks) = (self.causes.clone(), self.uplinks.clone());
+        let task = tokio::spawn(async move {
+            let fetched = async {
+                let mut fetched = Fetched {
+                    input: None,
+                    script,
+                };
+                if let Some(source) = source {
+                    let text = scripts.get(&source, &files, &mut uplinks).await;
+                    fetched.script = Some(text.map_err(NotFetched::Script)?);
+                }
+                if let Some(blob) = blob {
+                    let held = files.get(&blob, &mut uplinks).await;
+                    fetched.input = Some(held.map_err(NotFetched::Input)?);
+                }
+                Ok(fetched)
+            };
+            let fetched = fetched.await;
+            let _ = causes.send(Cause::Fetched(key, fetched)).await;
+        });
+        let phase = Phase::Fetching(task.abort_handle(), start);
+        self.live.insert(key, phase);
     }
 
-    /// The input has come, or not: then this is the attempt's end.
+    /// What the attempt waited for has come, or not: then this is its end.
     pub(super) fn fetched(
         &mut self,
         key: Key,
-        input: Result<Held, TransferError>,
+        fetched: Result<Fetched, NotFetched>,
     ) -> Option<Ended> {
         // Cancelled meanwhile, or another attempt's: nothing to do.
         if !matches!(self.live.get(&key), Some(Phase::Fetching(..))) {
             return None;
         }
-        let Some(Phase::Fetching(_, start)) = self.live.remove(&key) else {
+        let Some(Phase::Fetching(_, mut start)) = self.live.remove(&key) else {
             return None;
         };
-        match input {
-            Ok(held) => {
-                let path = held.path();
-                self.order(*start, InputData::File(path), Some(held));
+        match fetched {
+            Ok(Fetched {
+                input: held,
+                script,
+            }) => {
+                let input = match &held {
+                    Some(held) => InputData::File(held.path()),
+                    None => input(&mut start),
+                };
+                self.order(*start, input, script, held);
                 None
             }
-            Err(error) => {
-                let kind = match error {
-                    TransferError::Blob(BlobError::Missing(_)) => FailureKind::BadInput,
-                    _ => FailureKind::HostFault,
-                };
-                Some(unstarted(
-                    key,
-                    kind,
-                    format!("the input could not be fetched: {error}"),
-                ))
-            }
+            Err(error) => Some(unstarted(key, error.kind(), error.to_string())),
         }
     }
 
-    fn order(&mut self, start: Start, input: InputData, held: Option<Held>) {
+    fn order(
+        &mut self,
+        start: Start,
+        input: InputData,
+        script: Option<Arc<str>>,
+        held: Option<Held>,
+    ) {
         let key = (start.task, start.lease);
         let run = self.pool.run(Order {
             task: start.task,
@@ -129,6 +183,8 @@ impl Runs {
             spec: start.spec,
             args: start.args,
             env: start.env,
+            config: start.config,
+            script,
             input,
         });
         self.live.insert(key, Phase::Running(run, held));
@@ -298,6 +354,14 @@ impl Drop for Remove {
         if let Err(error) = std::fs::remove_file(&self.0) {
             tracing::warn!(path = %self.0.display(), "cannot remove a result's file: {error}");
         }
+    }
+}
+
+/// Takes the bytes of an input that is no blob.
+fn input(start: &mut Start) -> InputData {
+    match std::mem::replace(&mut start.input, Rendered::Bytes(Vec::new())) {
+        Rendered::Bytes(bytes) => InputData::Bytes(bytes),
+        Rendered::Blob(_) => InputData::Bytes(Vec::new()),
     }
 }
 

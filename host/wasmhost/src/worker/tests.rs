@@ -4,6 +4,7 @@
 use super::connect::{Outbox, Session};
 use super::driver::Cause;
 use super::files::{FileCache, Held, Uplinks};
+use super::scripts::Scripts;
 use super::setup::{self, WorkerOptions, wall};
 use super::term::TermFile;
 use crate::primary::{Handle, PrimaryOptions, Running, start};
@@ -21,7 +22,7 @@ use wasmhost_link::{
 };
 use wasmhost_proto::api::TokenKind;
 use wasmhost_proto::input::BlobRef;
-use wasmhost_proto::limits::{DEFAULT_LEASE_MS, MAX_LOG_BYTES};
+use wasmhost_proto::limits::{DEFAULT_LEASE_MS, MAX_LOG_BYTES, MAX_SCRIPT};
 use wasmhost_proto::status::Status;
 
 use wasmhost_proto::wire::{PrimaryFrame, Register, StatusReport, ToPrimary, ToWorker};
@@ -161,6 +162,28 @@ async fn a_file_is_fetched_once_however_many_ask() {
     // Another fetch would have made another file, and the primary has none any more.
     std::fs::remove_file(cluster.handle.blobs().path(blob.digest)).unwrap();
     cache.get(&blob, &mut uplinks.clone()).await.unwrap();
+}
+
+#[tokio::test]
+async fn scripts_are_read_once_and_only_if_they_are_scripts() {
+    let cluster = Cluster::start().await;
+    let (_uplink, mut uplinks) = cluster.uplink().await;
+    let (cache, scripts) = (cluster.cache(u64::MAX), Scripts::default());
+    let blob = cluster.put(b"export default () => 1");
+    assert_eq!(scripts.at_hand(blob.digest), None);
+    let text = scripts.get(&blob, &cache, &mut uplinks).await.unwrap();
+    assert_eq!(&*text, "export default () => 1");
+    let again = scripts.at_hand(blob.digest).unwrap();
+    assert!(Arc::ptr_eq(&text, &again));
+    for (bytes, why) in [
+        (&b"caf\xe9"[..], "not UTF-8"),
+        (b"", "empty"),
+        (&vec![b' '; MAX_SCRIPT + 1], "over the limit"),
+    ] {
+        let blob = cluster.put(bytes);
+        let error = scripts.get(&blob, &cache, &mut uplinks).await.unwrap_err();
+        assert!(error.to_string().contains(why), "{error}");
+    }
 }
 
 #[tokio::test]

@@ -76,6 +76,8 @@ impl Running {
             }),
             args: Vec::new(),
             env: Vec::new(),
+            config: Vec::new(),
+            script: None,
             input,
         }
     }

@@ -14,7 +14,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 use tokio::io::AsyncWrite;
 use tokio::sync::Notify;
-use wasmhost_proto::executor::{Ended, FromExecutor, Run, RunId, RunSpec, SpecId};
+use wasmhost_proto::executor::{Ended, FromExecutor, Run, RunId, RunScript, RunSpec, SpecId};
 use wasmhost_proto::limits::{EXECUTOR_BURST, EXECUTOR_BURST_MS, MAX_BLOB, MAX_DRIVERS};
 use wasmhost_proto::module::ModuleKind;
 use wasmhost_proto::outcome::{Failure, FailureKind};
@@ -50,6 +50,7 @@ pub(super) struct Executor {
 struct Spec {
     wire: RunSpec,
     name: Arc<str>,
+    script: Option<Arc<RunScript>>,
 }
 
 /// A run that had to wait for something.
@@ -107,9 +108,10 @@ impl Executor {
         self.programs.borrow_mut().remove(&digest);
     }
 
-    pub(super) fn know(&self, id: SpecId, wire: RunSpec) {
+    pub(super) fn know(&self, id: SpecId, mut wire: RunSpec) {
         let name = wire.name.as_str().into();
-        let spec = Rc::new(Spec { wire, name });
+        let script = wire.script.take().map(Arc::new);
+        let spec = Rc::new(Spec { wire, name, script });
         self.specs.borrow_mut().insert(id, spec);
     }
 
@@ -336,6 +338,8 @@ fn attempt(run: Run, spec: &Spec, driver: Option<Driver>) -> Attempt {
         count: spec.wire.count,
         args: run.args,
         env: run.env,
+        config: run.config,
+        script: spec.script.clone(),
         limits: spec.wire.limits,
         input: run.input,
         driver,
