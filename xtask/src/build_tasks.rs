@@ -1,7 +1,7 @@
-//! `build-tasks`: every crate in `tasks/` to a module in `target/tasks`, and a
-//! table of what came out. Programs are also built for preview 1, as `NAME-p1`.
+//! `build-tasks`: every crate in `tasks/` to a module in `target/tasks`, script
+//! engines among them, and a table of what came out. Programs are also built for preview 1, as `NAME-p1`.
 
-use crate::repository::{Guest, Repository};
+use crate::repository::{ENGINES, Guest, Repository};
 use crate::steps;
 use crate::toolchain::{self, WASIP1, WASIP2};
 use anyhow::{Context, Result, bail};
@@ -16,11 +16,17 @@ pub(crate) fn run(names: &[&str]) -> Result<()> {
     let repository = Repository::open()?;
     let chosen = choose(&repository.guests, names)?;
     toolchain::ensure(WASIP2)?;
-    build(&chosen, WASIP2)?;
+    // Interpreters take minutes: what is small comes first.
+    let (engines, tasks): (Vec<&Guest>, _) = chosen.iter().partition(|guest| guest.engine);
+    for guests in [tasks, engines] {
+        if !guests.is_empty() {
+            build(&repository, &guests, WASIP2)?;
+        }
+    }
     let programs: Vec<&Guest> = chosen.iter().copied().filter(|g| g.program).collect();
     if !programs.is_empty() {
         toolchain::ensure(WASIP1)?;
-        build(&programs, WASIP1)?;
+        build(&repository, &programs, WASIP1)?;
     }
 
     let width = chosen.iter().map(|g| g.name.len() + 3).max().unwrap_or(0);
@@ -54,14 +60,23 @@ fn choose<'a>(guests: &'a [Guest], names: &[&str]) -> Result<Vec<&'a Guest>> {
     Ok(guests.iter().filter(wanted).collect())
 }
 
-fn build(guests: &[&Guest], target: &str) -> Result<()> {
+/// Builds guests of one workspace.
+fn build(repository: &Repository, guests: &[&Guest], target: &str) -> Result<()> {
+    let manifest = guests.iter().find(|guest| guest.engine).map(|_| ENGINES);
+    let manifest = manifest
+        .into_iter()
+        .flat_map(|path| ["--manifest-path", path]);
+    let folder = guests.first().map(|guest| repository.target_of(guest));
     let packages = guests
         .iter()
         .flat_map(|guest| ["--package", &guest.package]);
     steps::run(
         steps::cargo()
             .args(["build", "--profile", PROFILE, "--target", target])
-            .args(packages),
+            .args(packages)
+            .args(manifest)
+            .arg("--target-dir")
+            .args(folder),
     )
     .with_context(|| format!("the tasks could not be built for {target}"))
 }
@@ -75,7 +90,7 @@ fn publish(
     kind: &str,
     width: usize,
 ) -> Result<()> {
-    let built = repository.target.join(target).join(PROFILE);
+    let built = repository.target_of(guest).join(target).join(PROFILE);
     let bytes = read(&built.join(format!("{}.wasm", guest.file)))?;
     let name = format!("{}{suffix}", guest.name);
     let module = repository.module(&name);

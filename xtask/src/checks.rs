@@ -1,8 +1,9 @@
 //! `test` and `ci`: all that must hold before a change lands, cheapest first.
 
 use crate::build_tasks;
+use crate::repository::ENGINES;
 use crate::steps::{self, Steps};
-use crate::toolchain::{self, BARE};
+use crate::toolchain::{self, BARE, WASIP2};
 use anyhow::{Context, Result, bail};
 use std::process::Command;
 
@@ -32,6 +33,7 @@ pub(crate) fn ci() -> Result<()> {
 
 fn everything(steps: &mut Steps, locked: &str) -> Result<()> {
     steps.cargo("fmt --all --check")?;
+    steps.cargo(&format!("fmt --all --check --manifest-path {ENGINES}"))?;
     steps.step("the contracts and the core build without a system", || {
         toolchain::ensure(BARE)?;
         let args =
@@ -42,6 +44,12 @@ fn everything(steps: &mut Steps, locked: &str) -> Result<()> {
     steps.cargo(&format!(
         "clippy --workspace --all-targets{locked} -- --deny warnings"
     ))?;
+    // Engines exist as modules alone; what they share is tested on the machine itself.
+    let engines = format!("--manifest-path {ENGINES} --target-dir target/engines{locked}");
+    steps.cargo(&format!(
+        "clippy --workspace --profile guest --target {WASIP2} {engines} -- --deny warnings"
+    ))?;
+    steps.cargo(&format!("test --package wasmhost-engine {engines}"))?;
     // The black-box tests start the binary: they cannot ask cargo for it. The whole
     // workspace, so that the dependencies are built once, with one set of features.
     steps.cargo(&format!("build --workspace{locked}"))?;
