@@ -3,7 +3,7 @@
 
 use crate::http::{Answer, request};
 use crate::process::{Process, wait_until};
-use crate::wasmhost;
+use crate::{task, wasmhost};
 use serde_json::Value;
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
@@ -25,6 +25,8 @@ pub struct Options {
     pub lease: &'static str,
     /// How often workers promise to be heard.
     pub status_interval: &'static str,
+    /// Whether the primary loads the script engines.
+    pub engines: bool,
 }
 
 impl Default for Options {
@@ -34,6 +36,7 @@ impl Default for Options {
             slots: 2,
             lease: "3s",
             status_interval: "200ms",
+            engines: false,
         }
     }
 }
@@ -244,6 +247,11 @@ impl Cluster {
             .args(["--listen", &self.worker_address()])
             .args(["--http", &format!("127.0.0.1:{}", self.http)])
             .args(["--lease", self.options.lease]);
+        if self.options.engines {
+            // Both are there, or it says what to build.
+            let engine = task("engines/js");
+            command.arg("--engines").args(engine.parent());
+        }
         self.primary = Some(Process::start("primary", self.dir.path(), &mut command));
         let port = self.http;
         wait_until(

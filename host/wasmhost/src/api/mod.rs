@@ -18,6 +18,7 @@ mod capacity;
 mod catalogue;
 mod definitions;
 mod edge;
+mod engines;
 mod events;
 mod extract;
 mod info;

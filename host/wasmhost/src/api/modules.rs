@@ -61,6 +61,16 @@ pub(crate) struct PushQuery {
     version: Option<String>,
 }
 
+impl PushQuery {
+    /// A name, and the module's own version.
+    pub(super) fn named(name: &str) -> PushQuery {
+        PushQuery {
+            name: Some(name.to_owned()),
+            version: None,
+        }
+    }
+}
+
 /// Pushes a module. The same content again only adds the name.
 #[utoipa::path(post, path = "/api/v1/modules", tag = "modules", operation_id = "push_module", params(PushQuery),
     request_body(content = Vec<u8>, content_type = "application/wasm"),
@@ -77,9 +87,18 @@ pub(crate) async fn push(
         }
     }
     let uploaded = blobs::receive(&app, &headers, body, "the module", MAX_MODULE).await?;
-    let (admitted, blob) = check(&app, &uploaded, &query).await?;
-    let record = to_the_end(async move { store(&app, admitted, blob, &query).await }).await?;
+    let record = to_the_end(async move { keep(&app, uploaded, query).await }).await?;
     Ok((StatusCode::CREATED, Json(view(&record))))
+}
+
+/// Checks and records what was uploaded.
+pub(super) async fn keep(
+    app: &App,
+    uploaded: BlobRef,
+    query: PushQuery,
+) -> Result<ModuleRecord, Problem> {
+    let (admitted, blob) = check(app, &uploaded, &query).await?;
+    store(app, admitted, blob, &query).await
 }
 
 /// Removes a module that no live job uses and no stored definition names.

@@ -6,6 +6,7 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use std::fmt;
 use wasmhost_proto::api::{self, Diagnostic};
 
 /// A refusal on its way to the client. Boxed: results pass it on everywhere.
@@ -86,6 +87,16 @@ impl Problem {
     #[cfg(test)]
     pub(crate) fn code(&self) -> &str {
         &self.0.code
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.title)?;
+        let errors = self.0.errors.iter();
+        errors
+            .map(|error| &error.message)
+            .try_for_each(|message| write!(f, "; {message}"))
     }
 }
 

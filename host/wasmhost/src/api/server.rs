@@ -4,7 +4,7 @@
 
 use super::edge::Remote;
 use super::state::{App, Shared};
-use super::{router, tls};
+use super::{engines, router, tls};
 use crate::primary::Handle;
 use anyhow::Context;
 use axum::Router;
@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -39,12 +40,15 @@ pub(crate) struct HttpOptions {
     pub(crate) tls: Option<tls::Tls>,
     /// Whether plain HTTP may leave this machine.
     pub(crate) allow_plain: bool,
+    /// A folder of engines that become modules before anybody is served.
+    pub(crate) engines: Option<PathBuf>,
 }
 
 /// A running server.
 pub(crate) struct Serving {
     address: SocketAddr,
     secure: bool,
+    engines: Vec<String>,
     accepting: JoinHandle<()>,
 }
 
@@ -53,6 +57,11 @@ impl Serving {
     pub(crate) fn url(&self) -> String {
         let scheme = if self.secure { "https" } else { "http" };
         format!("{scheme}://{}", self.address)
+    }
+
+    /// The names of the modules that came from the folder of engines.
+    pub(crate) fn engines(&self) -> &[String] {
+        &self.engines
     }
 
     /// Waits until it has shut down.
@@ -86,10 +95,15 @@ pub(crate) async fn serve(
     let app = App::new(handle, closing.clone(), secure)
         .await
         .context("the modules cannot be read")?;
+    let engines = match &options.engines {
+        Some(dir) => engines::load(&app, dir).await?,
+        None => Vec::new(),
+    };
     let accepting = tokio::spawn(accept(listener, acceptor, app, closing, shutdown));
     Ok(Serving {
         address,
         secure,
+        engines,
         accepting,
     })
 }

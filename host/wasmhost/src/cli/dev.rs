@@ -34,8 +34,24 @@ pub(crate) struct Args {
     /// Where workers connect (UDP, on this machine) [default: 127.0.0.1:7311]
     #[arg(long, env = "WASMHOST_LISTEN", value_name = "ADDR", value_parser = loopback, hide_env_values = true)]
     listen: Option<SocketAddr>,
+    /// Folder of script engines: each NAME.wasm becomes the module engine-NAME
+    /// [default: `engines` beside this program, or the workspace's `target/tasks/engines`]
+    #[arg(
+        long,
+        env = "WASMHOST_ENGINES",
+        value_name = "DIR",
+        hide_env_values = true
+    )]
+    engines: Option<PathBuf>,
     #[command(flatten)]
     shape: Shape,
+}
+
+/// What `cargo xtask build-tasks` has left in the workspace that this was started in.
+fn built_engines() -> Option<PathBuf> {
+    let here = std::env::current_dir().ok()?;
+    let mut above = here.ancestors().map(|dir| dir.join("target/tasks/engines"));
+    above.find(|dir| dir.is_dir())
 }
 
 fn loopback(text: &str) -> Result<SocketAddr, String> {
@@ -56,6 +72,7 @@ pub(crate) async fn run(args: Args, cx: &Context) -> anyhow::Result<Exit> {
     let flags = run_primary::Args {
         http: args.http,
         listen: args.listen,
+        engines: args.engines.clone().or_else(built_engines),
         ..Default::default()
     };
     let plan = flags.plan(&PrimaryFile::default(), dir.join("primary"));
@@ -156,13 +173,14 @@ fn announce(cx: &Context, server: &Server, args: &Args) {
         false => format!("  export WASMHOST_ADDR={}\n", server.url()),
     };
     cx.out.talk(format!(
-        "{} at {}, with one worker in this process. Ctrl-C ends both; nothing recorded is lost.\n\
+        "{} at {}, with one worker in this process. Ctrl-C ends both; nothing recorded is lost.\n{}\
          In another terminal:\n{elsewhere}  \
          wasmhost submit FILE.toml --wait              run a job definition\n  \
          wasmhost submit --module M.wasm --wait        run a module\n  \
          wasmhost jobs                                 what ran and runs\n{}",
         bold("wasmhost dev"),
         server.url(),
+        server.engines(),
         dim("more: wasmhost --help")
     ));
 }

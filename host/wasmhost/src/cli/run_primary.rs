@@ -71,6 +71,15 @@ pub(crate) struct Args {
     /// Plain HTTP even for other machines: only behind something that adds TLS
     #[arg(long, env = "WASMHOST_INSECURE_HTTP", hide_env_values = true)]
     pub(crate) insecure_http: bool,
+    /// Folder of script engines: each NAME.wasm becomes the module engine-NAME
+    /// [default: `engines` beside this program, if there is one]
+    #[arg(
+        long,
+        env = "WASMHOST_ENGINES",
+        value_name = "DIR",
+        hide_env_values = true
+    )]
+    pub(crate) engines: Option<PathBuf>,
 }
 
 /// What a primary needs to start: flags over the file over defaults.
@@ -102,6 +111,7 @@ impl Args {
                 names: advertise.iter().map(|a| host(a).to_owned()).collect(),
             }),
         };
+        let engines = self.engines.or_else(|| file.engines.clone());
         let advertise = advertise.map(|name| match port(&name) {
             Some(_) => name,
             None => format!("{name}:{}", listen.port()),
@@ -118,9 +128,16 @@ impl Args {
                 listen: http,
                 tls,
                 allow_plain,
+                engines: engines.or_else(beside),
             },
         }
     }
+}
+
+/// The folder `engines` beside this program.
+fn beside() -> Option<PathBuf> {
+    let program = std::env::current_exe().ok()?;
+    Some(program.parent()?.join("engines")).filter(|dir| dir.is_dir())
 }
 
 /// The port of `HOST:PORT`; a bare IPv6 address has none.
@@ -170,6 +187,14 @@ impl Server {
         self.serving.url()
     }
 
+    /// What scripts can be written in, for people; empty when nothing.
+    pub(crate) fn engines(&self) -> String {
+        match self.serving.engines() {
+            [] => String::new(),
+            names => format!("  engines  {}\n", names.join(", ")),
+        }
+    }
+
     /// Waits until it cannot go on: always an error.
     pub(crate) async fn failed(&mut self) -> anyhow::Error {
         self.running.failed().await
@@ -208,8 +233,9 @@ fn announce(cx: &Context, server: &Server, data_dir: &Path) -> anyhow::Result<()
         return cx.out.answer(&ready, |_| String::new(), |_| String::new());
     }
     cx.out.talk(format!(
-        "primary of cluster {cluster}\n  clients  {api}  (token in {})\n  workers  {workers} (UDP)\n{}",
+        "primary of cluster {cluster}\n  clients  {api}  (token in {})\n  workers  {workers} (UDP)\n{}{}",
         data_dir.join("client.token").display(),
+        server.engines(),
         dim("next: wasmhost token create --worker"),
     ));
     Ok(())

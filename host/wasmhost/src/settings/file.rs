@@ -46,6 +46,7 @@ pub(crate) struct PrimaryFile {
     pub(crate) tls_cert: Option<PathBuf>,
     pub(crate) tls_key: Option<PathBuf>,
     pub(crate) insecure_http: Option<bool>,
+    pub(crate) engines: Option<PathBuf>,
 }
 
 /// `[worker]`

@@ -15,6 +15,7 @@ fn options(listen: &str, tls: Option<Tls>, allow_plain: bool) -> HttpOptions {
         listen: listen.parse().unwrap(),
         tls,
         allow_plain,
+        engines: None,
     }
 }
 

@@ -1,0 +1,132 @@
+//! Scripts, from a definition to their results and failures.
+#![allow(clippy::unwrap_used)]
+
+use serde_json::{Value, json};
+use std::fs;
+use wasmhost_tests::{Cluster, Options};
+
+fn cluster() -> Cluster {
+    Cluster::start(Options {
+        engines: true,
+        ..Options::default()
+    })
+}
+
+/// What a task gave.
+fn result(tasks: &[Value], node: &str, index: u32) -> Value {
+    let task = tasks
+        .iter()
+        .find(|task| task["node"] == node && task["index"] == index)
+        .unwrap_or_else(|| panic!("no {node}[{index}] in {tasks:?}"));
+    let text = task["result"]["text"].as_str();
+    let text = text.unwrap_or_else(|| panic!("no text in {task}"));
+    serde_json::from_str(text).unwrap_or_else(|e| panic!("{e}: {text}"))
+}
+
+/// A file and an inline text, an array with configuration, a restart of the primary
+/// that finds its engines there.
+#[test]
+fn scripts_run_like_modules() {
+    let mut cluster = cluster();
+    let names = |cluster: &Cluster| -> Vec<String> {
+        let list = cluster.json(&["module", "list"]);
+        let names = list["items"].as_array().unwrap().iter();
+        let mut names: Vec<String> = names.map(|m| m["names"][0].to_string()).collect();
+        names.sort();
+        names
+    };
+    let engines = names(&cluster);
+    assert_eq!(engines.len(), 2, "{engines:?}");
+    assert!(engines[0].contains("engine-js:") && engines[1].contains("engine-rhai:"));
+
+    let dir = cluster.dir().to_owned();
+    fs::write(
+        dir.join("twice.rhai"),
+        "fn main(input) { host.status.set(\"n\", input); input * 2 }",
+    )
+    .unwrap();
+    let job = cluster.submit(
+        r#"
+        [job]
+        name = "scripts"
+        [tasks.twice]
+        script = "twice.rhai"
+        array = { range = [0, 20] }
+        [tasks.hello]
+        script = { js = """
+            export default async function (input) {
+                const rate = Number(host.config("rate"));
+                return { greeting: "hello " + input.who, rate, task: host.context.task };
+            }
+        """ }
+        input = { who = "you" }
+        config = { rate = "1.5" }
+        "#,
+    );
+    let view = cluster.finish(&job);
+    assert_eq!(view["state"], "succeeded", "{view}\n{}", cluster.explain());
+    let want = json!({ "greeting": "hello you", "rate": 1.5, "task": "hello" });
+    let tasks = cluster.tasks(&job);
+    assert_eq!(result(&tasks, "hello", 0), want);
+    for index in [0, 19] {
+        assert_eq!(result(&tasks, "twice", index), json!(index * 2));
+    }
+
+    cluster.kill_primary();
+    cluster.start_primary();
+    assert_eq!(names(&cluster), engines);
+}
+
+/// What a script says, and how it ends.
+#[test]
+fn failures_are_told_in_the_lines_of_the_script() {
+    let cluster = cluster();
+    let script = "function inner(x) {\n  return x.no.such;\n}\nexport default (x) => inner(x);\n";
+    fs::write(cluster.dir().join("report.js"), script).unwrap();
+    for (source, retry, kind, message, frame, attempts) in [
+        (
+            r#""report.js""#,
+            0,
+            "guest_error",
+            "TypeError",
+            "inner (report.js:2:",
+            1,
+        ),
+        (
+            r#"{ js = "export default () => { throw { message: 'busy', retryable: true } }" }"#,
+            2,
+            "guest_retryable",
+            "busy",
+            "",
+            3,
+        ),
+        (r#"{ rhai = "loop { }" }"#, 0, "time_limit", "time", "", 1),
+        (
+            r#"{ rhai = "fn main(x) { throw \"no\" }" }"#,
+            0,
+            "guest_error",
+            "no",
+            "task.rhai:1:",
+            1,
+        ),
+    ] {
+        let job = cluster.submit(&format!(
+            "[job]\nname = 'fails'\n[task]\nscript = {source}\ninput = {{}}\n\
+             [task.limits]\ntime = '1s'\n[task.retry]\nmax = {retry}\nbackoff = '10ms'\n"
+        ));
+        let view = cluster.finish(&job);
+        let failure = &view["failure"]["failure"];
+        assert_eq!(failure["kind"], kind, "{source}: {view}");
+        assert!(
+            failure["message"].as_str().unwrap().contains(message),
+            "{failure}"
+        );
+        let backtrace = failure["backtrace"].as_str().unwrap_or_default();
+        assert!(backtrace.contains(frame), "{source}: {failure}");
+        let task = &cluster.tasks(&job)[0];
+        let tried = task["attempts"].as_array().map_or(0, Vec::len);
+        assert_eq!(tried, attempts, "{task}");
+    }
+    let lost = &cluster.json(&["workers"])["items"][0]["executors_lost"];
+    assert_eq!(lost, &Value::from(0), "no script brought an executor down");
+}
