@@ -52,12 +52,13 @@ fn id(view: &Value) -> &str {
 /// Every task ran in one attempt, and after all tasks of the nodes that its node names.
 fn check_order(cluster: &Cluster, view: &Value) {
     let tasks = cluster.tasks(id(view));
-    let times = |node: &Value, which: &'static str| {
-        let of_node = tasks.iter().filter(move |task| task["node"] == *node);
-        of_node.map(move |task| task["attempts"][0][which].as_str().unwrap().to_owned())
+    let times = |node: &Value, which: &str| -> Vec<String> {
+        let of_node = tasks.iter().filter(|task| task["node"] == *node);
+        let time = |task: &Value| task["attempts"][0][which].as_str().unwrap().to_owned();
+        of_node.map(time).collect()
     };
     for node in view["nodes"].as_array().unwrap() {
-        let Some(first) = times(&node["name"], "started").min() else {
+        let Some(first) = times(&node["name"], "started").into_iter().min() else {
             continue;
         };
         let after = node["after"].as_array().into_iter().flatten();
@@ -132,7 +133,7 @@ fn a_job_whose_last_task_is_skipped_has_no_result() {
         + &echo("last", "after = [\"first\"]\nwhen = \"results.first > 1\"");
     let view = succeed(&cluster, &text);
     let refused = cluster.run(&["result", id(&view)]);
-    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    let said = refused.stderr.clone();
     assert!(
         said.contains("'last' was skipped, for its condition 'results.first > 1'"),
         "{said}"

@@ -1,9 +1,9 @@
 //! `test` and `ci`: all that must hold before a change lands, cheapest first.
 
-use crate::build_tasks;
 use crate::repository::ENGINES;
 use crate::steps::{self, Steps};
 use crate::toolchain::{self, BARE, WASIP2};
+use crate::{build_tasks, examples};
 use anyhow::{Context, Result, bail};
 use std::process::Command;
 
@@ -53,7 +53,8 @@ fn everything(steps: &mut Steps, locked: &str) -> Result<()> {
     // The black-box tests start the binary: they cannot ask cargo for it. The whole
     // workspace, so that the dependencies are built once, with one set of features.
     steps.cargo(&format!("build --workspace{locked}"))?;
-    steps.cargo(&format!("test --workspace{locked}"))
+    steps.cargo(&format!("test --workspace{locked}"))?;
+    steps.step("examples", || examples::run(&[]))
 }
 
 /// What git says is changed, and how.

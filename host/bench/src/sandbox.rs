@@ -153,6 +153,8 @@ fn attempt(input: &[u8], index: u32) -> Attempt {
         },
         input: input.to_vec(),
         driver: None,
+        config: vec![],
+        script: None,
     }
 }
 

@@ -59,20 +59,22 @@ fn size(frame: &Bytes) -> Option<(u32, u32)> {
     (pixels.len() as u64 == u64::from(width) * u64::from(height)).then_some((width, height))
 }
 
-/// From deep blue over white and gold; black for what never escapes.
+/// From night over blue and white to gold and red; black for what never escapes.
 fn palette() -> Vec<u8> {
-    const STOPS: [[f64; 3]; 4] = [
-        [0.0, 7.0, 60.0],
-        [32.0, 107.0, 203.0],
-        [240.0, 250.0, 255.0],
-        [255.0, 160.0, 20.0],
+    const STOPS: [[f64; 3]; 6] = [
+        [4.0, 6.0, 30.0],
+        [20.0, 60.0, 150.0],
+        [60.0, 160.0, 220.0],
+        [245.0, 250.0, 235.0],
+        [255.0, 170.0, 30.0],
+        [150.0, 20.0, 20.0],
     ];
-    let colour = |step: u32| -> [u8; 3] {
-        if step == 255 {
+    let colour = |shade: u32| -> [u8; 3] {
+        if shade == 255 {
             return [0; 3];
         }
-        let place = f64::from(step + 1).ln() / 255f64.ln() * (STOPS.len() - 1) as f64;
-        let (stop, share) = ((place as usize).min(STOPS.len() - 2), place.fract());
+        let place = f64::from(shade) / 255.0 * (STOPS.len() - 1) as f64;
+        let (stop, share) = (place as usize, place.fract());
         std::array::from_fn(|i| {
             (STOPS[stop][i] + (STOPS[stop + 1][i] - STOPS[stop][i]) * share) as u8
         })

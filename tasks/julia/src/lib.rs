@@ -7,8 +7,10 @@ use wasmhost::{Bytes, Context, Schema, TaskError};
 
 /// A frame larger than this is a mistake, not a wish.
 const MAX_SIDE: u32 = 4096;
-/// Steps after which a point counts as part of the set; also the last colour.
-const STEPS: u8 = 255;
+/// Steps after which a point counts as part of the set.
+const STEPS: u32 = 300;
+/// Who is so far away has escaped; large, so that shades are smooth.
+const FAR: f64 = 64.0;
 /// The radius of the parameter's circle: the most varied sets lie on it.
 const RADIUS: f64 = 0.7885;
 
@@ -30,13 +32,12 @@ impl Default for Frame {
         Frame {
             width: 320,
             height: 240,
-            span: 3.2,
+            span: 3.0,
         }
     }
 }
 
-/// Computes one frame: width and height, four bytes each, then for each pixel after how
-/// many steps its point escapes.
+/// Computes one frame: width and height, four bytes each, then a shade for each pixel.
 #[wasmhost::task]
 pub fn frame(ctx: &Context, frame: Option<Frame>) -> Result<Bytes, TaskError> {
     let frame = frame.unwrap_or_default();
@@ -62,18 +63,20 @@ pub fn frame(ctx: &Context, frame: Option<Frame>) -> Result<Bytes, TaskError> {
     Ok(bytes.into())
 }
 
-/// After how many steps of z² + c a point is far away.
+/// The shade of a point: 0 escapes at once, 254 after many steps of z² + c, 255 never.
 fn escape(point: (f64, f64), c: (f64, f64)) -> u8 {
     let (mut a, mut b) = point;
     for step in 0..STEPS {
         let (aa, bb) = (a * a, b * b);
-        if aa + bb > 16.0 {
-            return step;
+        if aa + bb > FAR * FAR {
+            // The normalised iteration count: without bands of equal steps.
+            let steps = f64::from(step) + 1.0 - ((aa + bb).ln() / 2.0 / FAR.ln()).log2();
+            return (steps.max(0.0).ln_1p() / f64::from(STEPS).ln() * 254.0).min(254.0) as u8;
         }
         b = 2.0 * a * b + c.1;
         a = aa - bb + c.0;
     }
-    STEPS
+    255
 }
 
 #[cfg(test)]

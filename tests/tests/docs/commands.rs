@@ -3,12 +3,44 @@
 
 const BENCH: &str = "builds for release and measures for minutes: by hand, on a quiet machine";
 
+const EXAMPLES: &str = "`cargo xtask examples` runs it, as the last step of `cargo xtask test`";
+
 /// Lines of blocks that are not run here, and where they are.
 pub(crate) const ELSEWHERE: &[(&str, &str)] = &[
     ("cargo xtask test", "runs this test"),
     (
         "cargo xtask demo",
         "builds and starts a cluster of its own: by hand, before a release",
+    ),
+    ("cargo xtask examples", EXAMPLES),
+    (
+        "wasmhost submit tasks/examples/words/job.toml --wait",
+        EXAMPLES,
+    ),
+    (
+        "wasmhost submit tasks/examples/animation/job.toml -p frames=20 --wait --result-to julia.png",
+        EXAMPLES,
+    ),
+    (
+        "wasmhost submit tasks/examples/sweep/job.toml --wait",
+        EXAMPLES,
+    ),
+    (
+        "wasmhost submit tasks/examples/report/job.toml -p month=2026-10 --wait --result-to report.html",
+        EXAMPLES,
+    ),
+    (
+        "wasmhost submit tasks/examples/tool/job.toml --wait --result-to pages.html",
+        EXAMPLES,
+    ),
+    ("cargo xtask build-tasks engines/js", EXAMPLES),
+    (
+        "wasmhost module push target/tasks/engines/js.wasm --name engine-js",
+        EXAMPLES,
+    ),
+    (
+        "cargo install pulldown-cmark --version 0.13.0 --locked --target wasm32-wasip1 --root target/tools",
+        EXAMPLES,
     ),
     ("cargo xtask bench", BENCH),
     ("cargo xtask bench --list", BENCH),

@@ -104,3 +104,19 @@ impl wasmhost::task::status::Host for TaskState {
 impl wasmhost::task::log::Host for TaskState {
     fn write(&mut self, _: wasmhost::task::log::Level, _: String) {}
 }
+
+impl wasmhost::task::driver::Host for TaskState {
+    fn spawn(&mut self, _: String, _: String, _: Vec<u8>) -> std::result::Result<(), String> {
+        Ok(())
+    }
+
+    fn under_way(&mut self) -> u32 {
+        0
+    }
+
+    fn wait(&mut self, _: Option<u64>) -> Option<wasmhost::task::driver::Ended> {
+        None
+    }
+
+    fn cancel(&mut self, _: String) {}
+}

@@ -23,6 +23,6 @@ pub(crate) fn json(value: &JsValue, context: &mut Context) -> JsResult<Option<St
         // The script took it away.
         return Ok(None);
     };
-    let text = stringify.call(&json.into(), &[value.clone()], context)?;
+    let text = stringify.call(&json.into(), std::slice::from_ref(value), context)?;
     Ok(text.as_string().map(|text| text.to_std_string_lossy()))
 }

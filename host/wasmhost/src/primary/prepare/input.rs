@@ -15,10 +15,11 @@ pub(super) fn of(results: &Results, node: &NodePlan) -> Result<Option<StoredResu
     let mut draft = Draft::new(results.blobs);
     match &node.input {
         NodeInput::Given(_) => return Ok(None),
-        NodeInput::Result(from) => match results.single(*from)? {
-            Some(found) => return as_it_is(results, draft, found).map(Some),
-            None => {}
-        },
+        NodeInput::Result(from) => {
+            if let Some(found) = results.single(*from)? {
+                return as_it_is(results, draft, found).map(Some);
+            }
+        }
         NodeInput::Join(nodes) => join(results, &mut draft, nodes)?,
         NodeInput::Gather(from) if node.script.is_some() => list(results, &mut draft, *from)?,
         NodeInput::Gather(from) if node.kind == ModuleKind::Task => {
