@@ -36,8 +36,8 @@ pub(super) struct Job {
     open_tasks: u64,
     /// Nodes of which it is not known yet what there is to do.
     pub(super) undecided: usize,
-    /// Whether some of its tasks start others, and what these have started.
-    pub(super) driven: bool,
+    /// Nodes whose tasks are started by drivers, and what these have started.
+    pub(super) driven: Vec<NodeIndex>,
     pub(super) spawns: Spawns,
     /// Whom it shares a bound of tasks on workers with.
     pub(super) group: Option<GroupId>,
@@ -72,7 +72,7 @@ impl Job {
             open: BTreeSet::new(),
             open_tasks: 0,
             undecided: 0,
-            driven: false,
+            driven: Vec::new(),
             spawns: Spawns::default(),
             group: None,
             changed: Vec::new(),
@@ -82,7 +82,7 @@ impl Job {
             queue_due: None,
             total_due: None,
         };
-        job.driven = job.is_driven();
+        job.driven = job.started_by_drivers();
         job.recount();
         job
     }

@@ -134,7 +134,7 @@ impl Primary {
         }
         self.open_tasks += job.unended();
         job.group = self.queue.join(id, &job.plan);
-        self.driven += usize::from(job.driven);
+        self.driven += usize::from(!job.driven.is_empty());
         self.jobs.insert(id, Box::new(job));
         self.touched.insert(id);
         self.jobs_changed.insert(id);
@@ -222,7 +222,7 @@ impl Primary {
         }
         self.queue.update(id, job.record.priority, 0, job.group);
         self.queue.leave(id, job.group, &job.plan);
-        self.driven -= usize::from(job.driven);
+        self.driven -= usize::from(!job.driven.is_empty());
         self.jobs_changed.remove(&id);
         self.effects.push_back(Effect::JobEnded(id));
     }

@@ -80,9 +80,10 @@ impl Job {
         }
     }
 
-    /// Whether any of its tasks starts others.
-    pub(super) fn is_driven(&self) -> bool {
-        self.plan.nodes.iter().any(|node| node.driver)
+    /// The nodes whose tasks are started by drivers.
+    pub(super) fn started_by_drivers(&self) -> Vec<NodeIndex> {
+        let nodes = 0..self.plan.nodes.len() as NodeIndex;
+        nodes.filter(|n| self.driver_of(*n).is_some()).collect()
     }
 
     /// Takes a started task over from the store, in order of index.
@@ -106,7 +107,7 @@ impl Job {
                 && driver
                     .is_some_and(|d| d.known != Known::No && ended(&d.counts) == d.counts.total)
         };
-        (0..self.nodes.len() as NodeIndex).filter(over).collect()
+        self.driven.iter().copied().filter(over).collect()
     }
 }
 
@@ -184,7 +185,8 @@ impl Primary {
 
     /// Nodes of a job whose driver has ended become like others. Part of settling it.
     pub(super) fn release_spawned(&mut self, id: JobId) {
-        let Some(job) = self.jobs.get_mut(&id).filter(|job| job.driven) else {
+        let driven = |job: &&mut Box<Job>| !job.driven.is_empty();
+        let Some(job) = self.jobs.get_mut(&id).filter(driven) else {
             return;
         };
         for node in job.released() {
@@ -197,6 +199,10 @@ impl Primary {
 
     /// Consecutive tasks have ended, durably: their driver hears of it, if one runs.
     pub(super) fn tell_drivers(&mut self, first: TaskId, count: u32) {
+        let job = self.jobs.get(&first.job);
+        if job.is_none_or(|job| !job.driven.contains(&first.node)) {
+            return;
+        }
         for index in first.index..first.index.saturating_add(count) {
             self.tell(TaskId { index, ..first });
         }
@@ -211,7 +217,7 @@ impl Primary {
     }
 
     fn tell(&mut self, child: TaskId) {
-        let Some(job) = self.jobs.get(&child.job).filter(|job| job.driven) else {
+        let Some(job) = self.jobs.get(&child.job) else {
             return;
         };
         let driver = job.driver_of(child.node);
