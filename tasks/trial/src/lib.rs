@@ -57,8 +57,12 @@ pub fn run(ctx: &Context, trial: Trial) -> Result<Outcome, TaskError> {
             curve[i] += speed[i];
         }
     }
-    let loss = Some(loss(&curve)).filter(|loss| loss.is_finite());
-    Ok(Outcome { loss })
+    let loss = loss(&curve);
+    ctx.progress(u64::from(trial.steps), u64::from(trial.steps));
+    ctx.set("loss", loss);
+    Ok(Outcome {
+        loss: Some(loss).filter(|loss| loss.is_finite()),
+    })
 }
 
 /// The n-th measurement: where, and what.

@@ -20,7 +20,8 @@ const WHEN: usize = 48;
 pub(crate) fn nodes(job: &JobView) -> String {
     let by_name: HashMap<&str, &NodeView> =
         job.nodes.iter().map(|n| (n.name.as_str(), n)).collect();
-    let conditional = |node: &NodeView| node.when.is_some() || node.skipped;
+    let conditional =
+        |node: &NodeView| node.when.is_some() || node.skipped || node.spawned_by.is_some();
     // A reduce after its array needs no column to be understood.
     let graph = job.nodes.len() > 2 || job.nodes.iter().any(conditional);
     match graph {
