@@ -171,7 +171,9 @@ impl Primary {
     /// Puts touched jobs into their right state and place.
     pub(super) fn settle(&mut self, now: Now) {
         for id in self.touched.take() {
-            self.release_spawned(id);
+            if self.driven > 0 {
+                self.release_spawned(id);
+            }
             let Some(job) = self.jobs.get_mut(&id) else {
                 continue;
             };
