@@ -45,14 +45,18 @@ pub enum ToPrimary {
     /// A driver starts a task. Repeated after a reconnect until its end has come.
     Spawn(Box<Spawn>),
     /// A driver gives up a task that it has started.
-    CancelSpawned {
-        /// The driver.
-        task: TaskId,
-        /// The driver's lease.
-        lease: Lease,
-        /// The driver's name for the started task.
-        key: String,
-    },
+    CancelSpawned(Box<CancelSpawned>),
+}
+
+/// A started task that its driver gives up.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct CancelSpawned {
+    /// The driver.
+    pub task: TaskId,
+    /// The driver's lease.
+    pub lease: Lease,
+    /// The driver's name for the started task.
+    pub key: String,
 }
 
 /// A task that a driver starts.

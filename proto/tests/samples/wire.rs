@@ -235,11 +235,11 @@ pub(crate) fn to_primary() -> Vec<Sample<ToPrimary>> {
         ),
         (
             "cancel_spawned",
-            ToPrimary::CancelSpawned {
+            ToPrimary::CancelSpawned(Box::new(CancelSpawned {
                 task: task(0),
                 lease: lease(1),
                 key: "1/0".into(),
-            },
+            })),
         ),
     ]
 }

@@ -131,7 +131,7 @@ pub enum Effect {
     /// [`wasmhost_proto::plan::NodePlan`] says; answer with [`Event::Prepared`].
     Prepare(Box<Preparation>),
     /// Tell a driver how a task that it has started ended, as it is recorded.
-    SpawnEnded(SpawnEnded),
+    SpawnEnded(Box<SpawnEnded>),
     /// A job's view has changed; watchers may look again. Coalesced.
     JobChanged(JobId),
     /// A job's end is durable; it has left the core's memory.

@@ -25,9 +25,16 @@ pub(super) struct Lines {
 impl Lines {
     /// The least that a job of a priority was given.
     pub(super) fn least(&self, priority: i32) -> u64 {
-        let peers =
-            || (Reverse(priority), 0, JobId(0))..=(Reverse(priority), u64::MAX, JobId(u64::MAX));
-        let first = |line: &BTreeSet<Key>| line.range(peers()).next().map(|key| key.1);
+        let priority = Reverse(priority);
+        let first = |line: &BTreeSet<Key>| {
+            // Most jobs are of one priority: then the first of all is the one.
+            let of_all = line.first().filter(|key| key.0 <= priority)?;
+            let first = match of_all.0 == priority {
+                true => Some(of_all),
+                false => line.range((priority, 0, JobId(0))..).next(),
+            };
+            first.filter(|key| key.0 == priority).map(|key| key.1)
+        };
         let both = [first(&self.order), first(&self.parked)];
         both.into_iter().flatten().min().unwrap_or(0)
     }

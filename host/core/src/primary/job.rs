@@ -53,7 +53,7 @@ pub(super) struct Job {
 }
 
 impl Job {
-    pub(super) fn new(plan: Arc<JobPlan>, record: JobRecord) -> Job {
+    pub(super) fn new(plan: Arc<JobPlan>, record: JobRecord) -> Box<Job> {
         let nodes = plan.nodes.iter().map(|n| Node::new(n, record.retries));
         let nodes: Vec<Node> = nodes.collect();
         let mut successors: BTreeMap<NodeIndex, Vec<NodeIndex>> = BTreeMap::new();
@@ -63,7 +63,7 @@ impl Job {
                 after.push(n as NodeIndex);
             }
         }
-        let mut job = Job {
+        let mut job = Box::new(Job {
             plan,
             record: Arc::new(record),
             durable: None,
@@ -81,14 +81,14 @@ impl Job {
             told: BTreeSet::new(),
             queue_due: None,
             total_due: None,
-        };
+        });
         job.driven = job.started_by_drivers();
         job.recount();
         job
     }
 
     /// The job as its records tell it, nothing of it leased.
-    pub(super) fn recover(recovered: RecoveredJob) -> Job {
+    pub(super) fn recover(recovered: RecoveredJob) -> Box<Job> {
         let mut job = Job::new(Arc::new(recovered.plan), recovered.record);
         for (node, blob) in &job.record.gathered {
             if let Some(node) = job.nodes.get_mut(usize::from(*node)) {

@@ -117,7 +117,7 @@ impl Primary {
         self.last_job
     }
 
-    pub(super) fn insert(&mut self, now: Now, mut job: Job) {
+    pub(super) fn insert(&mut self, now: Now, mut job: Box<Job>) {
         let id = job.record.id;
         let spent = now.wall.since(job.record.submitted);
         let due = |limit: Option<u64>| limit.map(|ms| now.mono.after(ms.saturating_sub(spent)));
@@ -135,7 +135,7 @@ impl Primary {
         self.open_tasks += job.unended();
         job.group = self.queue.join(id, &job.plan);
         self.driven += usize::from(!job.driven.is_empty());
-        self.jobs.insert(id, Box::new(job));
+        self.jobs.insert(id, job);
         self.touched.insert(id);
         self.jobs_changed.insert(id);
     }
@@ -215,8 +215,9 @@ impl Primary {
         }
         for worker in job.told {
             if let Some(w) = self.workers.get_mut(&worker) {
-                let nodes = (id, 0)..=(id, NodeIndex::MAX);
-                while let Some(node) = w.prepared.range(nodes.clone()).next().copied() {
+                let of_job = |node: &&(JobId, NodeIndex)| node.0 == id;
+                while let Some(node) = w.prepared.range((id, 0)..).next().filter(of_job) {
+                    let node = *node;
                     w.prepared.remove(&node);
                 }
                 self.send(worker, ToWorker::Forget { job: id });

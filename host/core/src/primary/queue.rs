@@ -7,6 +7,7 @@ pub(super) use super::groups::GroupId;
 use super::groups::{Group, Groups, Key, Lines};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use wasmhost_proto::JobId;
 use wasmhost_proto::plan::JobPlan;
 
@@ -58,26 +59,28 @@ impl Queue {
     /// Says how many tasks a job could hand out now. A job that enters starts
     /// level with the one of its priority that was given least.
     pub(super) fn update(&mut self, job: JobId, priority: i32, ready: u64, group: Option<GroupId>) {
-        let before = self.ready_of(job);
-        match self.places.get_mut(&job) {
-            Some(place) if ready > 0 => place.ready = ready,
-            Some(place) => {
-                let key = place.key(job);
-                self.places.remove(&job);
-                self.remove(&key, group);
+        let before = match self.places.entry(job) {
+            Entry::Occupied(mut known) if ready > 0 => {
+                std::mem::replace(&mut known.get_mut().ready, ready)
             }
-            None if ready > 0 => {
+            Entry::Occupied(known) => {
+                let place = known.remove();
+                self.remove(&place.key(job), group);
+                place.ready
+            }
+            Entry::Vacant(free) if ready > 0 => {
                 let place = Place {
                     priority,
                     pass: self.lines.least(priority),
                     ready,
                     group,
                 };
+                free.insert(place);
                 self.insert(place.key(job), group);
-                self.places.insert(job, place);
+                0
             }
-            None => return,
-        }
+            Entry::Vacant(_) => return,
+        };
         match group {
             None => self.ready = self.ready - before + ready,
             Some(id) => self.change_group(id, |g| g.ready = g.ready - before + ready),

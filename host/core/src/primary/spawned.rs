@@ -82,8 +82,9 @@ impl Job {
 
     /// The nodes whose tasks are started by drivers.
     pub(super) fn started_by_drivers(&self) -> Vec<NodeIndex> {
-        let nodes = 0..self.plan.nodes.len() as NodeIndex;
-        nodes.filter(|n| self.driver_of(*n).is_some()).collect()
+        let nodes = self.nodes.iter().enumerate();
+        let spawned = nodes.filter(|(_, node)| node.spawned);
+        spawned.map(|(n, _)| n as NodeIndex).collect()
     }
 
     /// Takes a started task over from the store, in order of index.
@@ -234,13 +235,14 @@ impl Primary {
         };
         let worker = self.workers.get(&leased.worker);
         if let Some(session) = worker.and_then(|worker| worker.registered()) {
-            self.effects.push_back(Effect::SpawnEnded(SpawnEnded {
-                session,
-                task,
-                lease: leased.lease,
-                key: key.to_owned(),
-                child,
-            }));
+            self.effects
+                .push_back(Effect::SpawnEnded(Box::new(SpawnEnded {
+                    session,
+                    task,
+                    lease: leased.lease,
+                    key: key.to_owned(),
+                    child,
+                })));
         }
     }
 

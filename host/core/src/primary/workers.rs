@@ -300,8 +300,8 @@ impl Primary {
             }
             ToPrimary::Released(items) => self.released(id, items),
             ToPrimary::Spawn(spawn) => self.spawn(id, *spawn),
-            ToPrimary::CancelSpawned { task, lease, key } => {
-                self.cancel_spawned(now, id, task, lease, &key);
+            ToPrimary::CancelSpawned(of) => {
+                self.cancel_spawned(now, id, of.task, of.lease, &of.key);
             }
             ToPrimary::Bye => self.bye(now, id),
             ToPrimary::Register(_) => {}

@@ -6,7 +6,7 @@ use super::{Effect, Key, Worker};
 use crate::clock::Now;
 use std::collections::{BTreeMap, VecDeque};
 use wasmhost_proto::limits::{MAX_DRIVERS, MAX_SPAWNED_OPEN};
-use wasmhost_proto::wire::{ChildEnd, Spawn, SpawnedEnd, ToPrimary};
+use wasmhost_proto::wire::{CancelSpawned, ChildEnd, Spawn, SpawnedEnd, ToPrimary};
 
 /// What a driver has under way.
 #[derive(Clone, Debug, Default)]
@@ -53,15 +53,14 @@ impl Worker {
     }
 
     /// A driver gives up a task that it has started. Its end comes all the same.
-    pub(super) fn cancel_spawned(&mut self, now: Now, driver: Key, key: String) {
-        let run = self.runs.get_mut(&driver);
+    pub(super) fn cancel_spawned(&mut self, now: Now, of: CancelSpawned) {
+        let run = self.runs.get_mut(&(of.task, of.lease));
         let children = run.and_then(|run| run.children.as_mut());
-        let Some(open) = children.and_then(|children| children.open.get_mut(&key)) else {
+        let Some(open) = children.and_then(|children| children.open.get_mut(&of.key)) else {
             return;
         };
         if !std::mem::replace(&mut open.cancelled, true) {
-            let (task, lease) = driver;
-            self.send(now, ToPrimary::CancelSpawned { task, lease, key });
+            self.send(now, ToPrimary::CancelSpawned(Box::new(of)));
         }
     }
 
@@ -113,10 +112,14 @@ impl Worker {
         let open = children.flat_map(|children| children.open.values().cloned());
         let again: Vec<Open> = open.collect();
         for Open { spawn, cancelled } in again {
-            let (task, lease, key) = (spawn.task, spawn.lease, spawn.key.clone());
+            let of = cancelled.then(|| CancelSpawned {
+                task: spawn.task,
+                lease: spawn.lease,
+                key: spawn.key.clone(),
+            });
             self.send(now, ToPrimary::Spawn(Box::new(spawn)));
-            if cancelled {
-                self.send(now, ToPrimary::CancelSpawned { task, lease, key });
+            if let Some(of) = of {
+                self.send(now, ToPrimary::CancelSpawned(Box::new(of)));
             }
         }
     }

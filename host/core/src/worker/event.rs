@@ -4,7 +4,7 @@ use std::sync::Arc;
 use wasmhost_proto::input::Rendered;
 use wasmhost_proto::outcome::Usage;
 use wasmhost_proto::status::Status;
-use wasmhost_proto::wire::{End, NodeSpec, Spawn, SpawnedEnd, ToPrimary, ToWorker};
+use wasmhost_proto::wire::{CancelSpawned, End, NodeSpec, Spawn, SpawnedEnd, ToPrimary, ToWorker};
 use wasmhost_proto::{Digest, Lease, TaskId};
 
 /// What happened.
@@ -52,7 +52,7 @@ pub enum Event {
     /// A driver starts a task of its job.
     Spawn(Box<Spawn>),
     /// A driver gives up a task that it has started, by its key.
-    CancelSpawned(TaskId, Lease, String),
+    CancelSpawned(Box<CancelSpawned>),
     /// A driver wants the end of the next task that it has started; answered by
     /// [`Effect::Spawned`].
     Await(TaskId, Lease),

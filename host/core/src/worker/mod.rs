@@ -189,9 +189,7 @@ impl Worker {
             Event::Ended(ended) => self.ended(now, *ended),
             Event::Returned(keys) => self.returned(now, keys),
             Event::Spawn(spawn) => self.spawn(now, *spawn),
-            Event::CancelSpawned(task, lease, key) => {
-                self.cancel_spawned(now, (task, lease), key);
-            }
+            Event::CancelSpawned(of) => self.cancel_spawned(now, *of),
             Event::Await(task, lease) => self.await_spawned((task, lease)),
             Event::Executors { alive, lost } => {
                 self.executors = (alive, lost);

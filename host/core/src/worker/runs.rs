@@ -379,17 +379,22 @@ struct Filled {
 fn render(spec: &NodeSpec, index: u32, item: &Item) -> Result<Filled, RenderError> {
     let count = spec.count;
     let scope = Scope { item, index, count };
-    let args: Result<Vec<String>, _> = spec.args.iter().map(|arg| scope.text(arg)).collect();
-    let named = |texts: &[(String, String)]| -> Result<Vec<_>, RenderError> {
-        let texts = texts.iter();
-        texts
-            .map(|(k, v)| Ok((k.clone(), scope.text(v)?)))
-            .collect()
-    };
+    let named = |(k, v): &(String, String)| Ok((k.clone(), scope.text(v)?));
     Ok(Filled {
         input: scope.input(&spec.input)?,
-        args: args?,
-        env: named(&spec.env)?,
-        config: named(&spec.config)?,
+        args: each(&spec.args, |arg| scope.text(arg))?,
+        env: each(&spec.env, named)?,
+        config: each(&spec.config, named)?,
     })
+}
+
+/// Most specs have none of these, and this runs for each attempt.
+fn each<T>(
+    texts: &[T],
+    fill: impl Fn(&T) -> Result<T, RenderError>,
+) -> Result<Vec<T>, RenderError> {
+    match texts.is_empty() {
+        true => Ok(Vec::new()),
+        false => texts.iter().map(fill).collect(),
+    }
 }

@@ -8,7 +8,7 @@ use wasmhost_proto::api::JobState;
 use wasmhost_proto::input::Array;
 use wasmhost_proto::outcome::FailureKind;
 use wasmhost_proto::plan::{JobPlan, NodeInput, NodePlan};
-use wasmhost_proto::wire::{ChildEnd, RunItems, Spawn, ToPrimary, ToWorker};
+use wasmhost_proto::wire::{CancelSpawned, ChildEnd, RunItems, Spawn, ToPrimary, ToWorker};
 use wasmhost_proto::{JobId, Lease, TaskId};
 
 type Held = (TaskId, Lease);
@@ -67,7 +67,10 @@ fn start(b: &mut Bench, session: u64, (task, lease): Held, key: &str, node: &str
 
 fn give_up(b: &mut Bench, session: u64, (task, lease): Held, key: &str) {
     let key = key.into();
-    b.say(session, ToPrimary::CancelSpawned { task, lease, key });
+    b.say(
+        session,
+        ToPrimary::CancelSpawned(Box::new(CancelSpawned { task, lease, key })),
+    );
 }
 
 /// Keys and indexes whose ends were told since the last call.

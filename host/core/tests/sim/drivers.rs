@@ -10,7 +10,7 @@ use wasmhost_core::record::StoredResult;
 use wasmhost_core::worker::Event;
 use wasmhost_proto::input::{Array, Input};
 use wasmhost_proto::plan::{JobPlan, NodeInput};
-use wasmhost_proto::wire::{ChildEnd, ResultData, Spawn, SpawnedEnd, ToWorker};
+use wasmhost_proto::wire::{CancelSpawned, ChildEnd, ResultData, Spawn, SpawnedEnd, ToWorker};
 use wasmhost_proto::{JobId, Lease, TaskId, WorkerId};
 
 const WORK: &str = "work";
@@ -87,7 +87,9 @@ impl World {
         }
         if let Some(victim) = victim.filter(|_| self.rng.percent(5)) {
             self.seen.note("spawned task given up");
-            self.worker_event(id, Event::CancelSpawned(task, lease, victim));
+            let key = victim;
+            let of = Box::new(CancelSpawned { task, lease, key });
+            self.worker_event(id, Event::CancelSpawned(of));
         }
         if ask {
             self.worker_event(id, Event::Await(task, lease));

@@ -43,7 +43,7 @@ impl World {
                 }
                 Effect::SpawnEnded(end) => {
                     let session = end.session;
-                    frames.push((session, vec![self.spawn_ended(end)]));
+                    frames.push((session, vec![self.spawn_ended(*end)]));
                 }
                 Effect::Close { session, reason } => {
                     self.log(|| format!("primary closes {session}: {reason}"));

@@ -5,7 +5,7 @@ use super::bench::{Bench, LEASE, MODULE, spec, task};
 use wasmhost_core::worker::{Effect, Event};
 use wasmhost_proto::JobId;
 use wasmhost_proto::wire::{
-    AssignRun, ChildEnd, NodeSpec, RunItems, Spawn, SpawnedEnd, ToPrimary, ToWorker,
+    AssignRun, CancelSpawned, ChildEnd, NodeSpec, RunItems, Spawn, SpawnedEnd, ToPrimary, ToWorker,
 };
 
 const DRIVER: u32 = 0;
@@ -62,7 +62,7 @@ fn end(bench: &mut Bench, key: &str) {
 fn said(bench: &mut Bench) -> Vec<String> {
     let said = bench.sent.drain(..).filter_map(|message| match message {
         ToPrimary::Spawn(spawn) => Some(spawn.key),
-        ToPrimary::CancelSpawned { key, .. } => Some(format!("!{key}")),
+        ToPrimary::CancelSpawned(of) => Some(format!("!{}", of.key)),
         _ => None,
     });
     said.collect()
@@ -107,6 +107,14 @@ fn ends_come_once_and_when_asked_for() {
     assert_eq!(heard(&mut bench), ["a"]);
 }
 
+fn gives_up(key: &str) -> Event {
+    Event::CancelSpawned(Box::new(CancelSpawned {
+        task: driver(),
+        lease: LEASE,
+        key: key.into(),
+    }))
+}
+
 #[test]
 fn what_has_not_ended_is_said_again_in_a_new_session() {
     let mut bench = driving(1);
@@ -115,9 +123,9 @@ fn what_has_not_ended_is_said_again_in_a_new_session() {
     }
     end(&mut bench, "b");
     for _ in 0..2 {
-        bench.event(Event::CancelSpawned(driver(), LEASE, "c".into()));
+        bench.event(gives_up("c"));
     }
-    bench.event(Event::CancelSpawned(driver(), LEASE, "b".into()));
+    bench.event(gives_up("b"));
     assert_eq!(said(&mut bench), ["a", "b", "c", "!c"]);
     bench.event(Event::Disconnected);
     start(&mut bench, "d");

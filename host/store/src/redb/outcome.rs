@@ -109,19 +109,32 @@ pub(super) fn read(bytes: &[u8]) -> Result<OutcomeRecord, StoreError> {
         result = Some(StoredResult::Inline(inline.to_vec()));
         rest = after;
     }
-    let Rest(failure, blob, status, log) = match (has(REST), rest.is_empty()) {
-        (true, _) => decode(TABLE, rest)?,
-        (false, true) => Rest(None, None, None, String::new()),
-        (false, false) => return Err(damaged(TABLE, format!("{} bytes too many", rest.len()))),
-    };
-    Ok(OutcomeRecord {
+    let mut outcome = OutcomeRecord {
         lease: Lease { term, attempt },
         worker,
         started,
         ended,
-        failure: failure.map(Box::new),
-        result: result.or(blob.map(StoredResult::Blob)),
+        failure: None,
+        result,
         usage,
-        published: Published::boxed(status.unwrap_or_default(), log),
-    })
+        published: None,
+    };
+    match (has(REST), rest.is_empty()) {
+        (true, _) => read_rest(rest, &mut outcome)?,
+        (false, true) => {}
+        (false, false) => return Err(damaged(TABLE, format!("{} bytes too many", rest.len()))),
+    }
+    Ok(outcome)
+}
+
+/// What most ends have nothing of, apart: the common end pays nothing for it.
+#[inline(never)]
+fn read_rest(bytes: &[u8], outcome: &mut OutcomeRecord) -> Result<(), StoreError> {
+    let Rest(failure, blob, status, log) = decode(TABLE, bytes)?;
+    outcome.failure = failure.map(Box::new);
+    if outcome.result.is_none() {
+        outcome.result = blob.map(StoredResult::Blob);
+    }
+    outcome.published = Published::boxed(status.unwrap_or_default(), log);
+    Ok(())
 }

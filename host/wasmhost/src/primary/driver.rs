@@ -248,7 +248,7 @@ impl Driver {
                 }
             }
             Effect::Prepare(what) => self.prepare(*what),
-            Effect::SpawnEnded(end) => self.spawn_ended(end)?,
+            Effect::SpawnEnded(end) => self.spawn_ended(*end)?,
             Effect::JobChanged(job) => self.tell(Change::Job(job)),
             Effect::JobEnded(job) => {
                 // Dropped, they tell.

@@ -14,7 +14,7 @@ use wasmhost_core::clock::{Mono, Now};
 use wasmhost_core::worker::{Effect, Ended, Event, Worker};
 use wasmhost_link::Uplink;
 use wasmhost_proto::executor::SpawnedEnd;
-use wasmhost_proto::wire::{PrimaryFrame, Spawn};
+use wasmhost_proto::wire::{CancelSpawned, PrimaryFrame, Spawn};
 use wasmhost_sandbox::DriverCall;
 
 /// The executors have nothing left to do when they are told to end.
@@ -246,7 +246,9 @@ impl Driver {
                     node,
                     input,
                 })),
-                DriverCall::Cancel { key } => Event::CancelSpawned(task, lease, key),
+                DriverCall::Cancel { key } => {
+                    Event::CancelSpawned(Box::new(CancelSpawned { task, lease, key }))
+                }
                 DriverCall::Await => Event::Await(task, lease),
             }),
             PoolEvent::Ended(ends) => {
