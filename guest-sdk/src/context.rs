@@ -1,7 +1,7 @@
 //! What a running attempt can learn of itself and tell the world. Owns no
 //! bounds: the platform enforces them (long texts are cut, floods are stopped).
 
-use crate::driver::Ended;
+use crate::driver::{Ended, Event};
 use crate::error::TaskError;
 use crate::throttle::Throttle;
 use crate::value::Value;
@@ -40,6 +40,7 @@ pub(crate) trait Host {
     fn under_way(&self) -> u32;
     fn wait(&self, timeout_ms: Option<u64>) -> Option<Ended>;
     fn cancel(&self, key: &str);
+    fn next(&self, timeout_ms: Option<u64>) -> Option<Event>;
 }
 
 /// In a guest there is one host, and it is named: every import that a module does

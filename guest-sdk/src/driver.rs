@@ -26,6 +26,35 @@ pub struct Ended {
     pub result: Result<Vec<u8>, SpawnError>,
 }
 
+/// What somebody asks of a primary's own driver. Whatever the driver starts under its
+/// key, the one who asks gets the result of.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Request {
+    /// The key of the task that answers it.
+    pub key: String,
+    /// The name of the task that is asked for.
+    pub task: String,
+    /// Its input.
+    pub input: Vec<u8>,
+}
+
+impl Request {
+    /// Its input, read as JSON.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, TaskError> {
+        let read = serde_json::from_slice(&self.input);
+        read.map_err(|e| TaskError::permanent(format_args!("{}: {e}", self.key)))
+    }
+}
+
+/// What a driver may wait for.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Event {
+    /// A task that it has started is over.
+    Ended(Ended),
+    /// Somebody asks for something: of a primary's own driver only.
+    Request(Request),
+}
+
 /// Why a started task has no result to give.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum SpawnError {
@@ -108,6 +137,38 @@ impl Context {
     pub fn wait_for(&self, time: Duration) -> Option<Ended> {
         let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         self.host().wait(Some(ms))
+    }
+
+    /// Waits until any started task has ended or the next request comes. None when
+    /// neither can come any more, and when somebody asked this task to stop: then return.
+    pub fn next_event(&self) -> Option<Event> {
+        self.host().next(None)
+    }
+
+    /// The same for drivers that leave the ends of tasks to those who ask: the next
+    /// request.
+    ///
+    /// ```
+    /// # use wasmhost::{Context, TaskError};
+    /// /// Starts what is asked for.
+    /// fn front(ctx: &Context, _: ()) -> Result<(), TaskError> {
+    ///     while let Some(request) = ctx.next_request() {
+    ///         ctx.start(&request)?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn next_request(&self) -> Option<Request> {
+        loop {
+            if let Event::Request(request) = self.next_event()? {
+                return Some(request);
+            }
+        }
+    }
+
+    /// Starts the task that a request asks for, with its input, under its key.
+    pub fn start(&self, request: &Request) -> Result<(), TaskError> {
+        self.spawn_bytes(&request.key, &request.task, &request.input)
     }
 
     /// Gives up a started task: its end comes as that of a cancelled one, or as what it

@@ -2,7 +2,7 @@
 
 use crate::bindings::wasmhost::task::{context, driver, log, status};
 use crate::context::{Host, Level};
-use crate::driver::{Ended, SpawnError};
+use crate::driver::{Ended, Event, Request, SpawnError};
 use crate::value::Value;
 
 pub(crate) struct Platform;
@@ -71,24 +71,38 @@ impl Host for Platform {
     }
 
     fn wait(&self, timeout_ms: Option<u64>) -> Option<Ended> {
-        let ended = driver::wait(timeout_ms)?;
-        let result = match ended.outcome {
-            driver::Outcome::Success(bytes) => Ok(bytes),
-            driver::Outcome::Large(len) => Err(SpawnError::Large(len)),
-            driver::Outcome::Failed(failure) => Err(SpawnError::Failed {
-                kind: failure.kind,
-                message: failure.message,
+        driver::wait(timeout_ms).map(ended)
+    }
+
+    fn next(&self, timeout_ms: Option<u64>) -> Option<Event> {
+        Some(match driver::next(timeout_ms)? {
+            driver::Event::Ended(end) => Event::Ended(ended(end)),
+            driver::Event::Request(request) => Event::Request(Request {
+                key: request.key,
+                task: request.task,
+                input: request.input,
             }),
-            driver::Outcome::Refused(why) => Err(SpawnError::Refused(why)),
-        };
-        Some(Ended {
-            key: ended.key,
-            result,
         })
     }
 
     fn cancel(&self, key: &str) {
         driver::cancel(key);
+    }
+}
+
+fn ended(ended: driver::Ended) -> Ended {
+    let result = match ended.outcome {
+        driver::Outcome::Success(bytes) => Ok(bytes),
+        driver::Outcome::Large(len) => Err(SpawnError::Large(len)),
+        driver::Outcome::Failed(failure) => Err(SpawnError::Failed {
+            kind: failure.kind,
+            message: failure.message,
+        }),
+        driver::Outcome::Refused(why) => Err(SpawnError::Refused(why)),
+    };
+    Ended {
+        key: ended.key,
+        result,
     }
 }
 

@@ -55,7 +55,7 @@ mod throttle;
 mod value;
 
 pub use context::{Context, Level};
-pub use driver::{Ended, SpawnError};
+pub use driver::{Ended, Event, Request, SpawnError};
 pub use error::TaskError;
 pub use io::{Bytes, Input, Output};
 pub use results::Results;

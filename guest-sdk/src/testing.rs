@@ -16,7 +16,7 @@
 //! ```
 
 use crate::context::{Context, Host, Level};
-use crate::driver::{Ended, SpawnError};
+use crate::driver::{Ended, Event, Request, SpawnError};
 use crate::error::TaskError;
 use crate::io::Input;
 use crate::rt;
@@ -50,6 +50,7 @@ struct State {
     /// Runs what the task starts; none: it is no driver.
     spawned: RefCell<Option<Box<Spawned>>>,
     ends: RefCell<VecDeque<Ended>>,
+    requests: RefCell<VecDeque<Request>>,
 }
 
 /// Stands for the tasks that a driver starts: from a task's name and input to its result.
@@ -99,6 +100,17 @@ impl Fake {
         spawned: impl FnMut(&str, &[u8]) -> Result<Vec<u8>, SpawnError> + 'static,
     ) -> Fake {
         *self.0.spawned.borrow_mut() = Some(Box::new(spawned));
+        self
+    }
+
+    /// Somebody asks the driver for a task, after those that asked before: its key is
+    /// `request:` and `key`. After the last of them no more come.
+    pub fn request(self, key: &str, task: &str, input: &[u8]) -> Fake {
+        self.0.requests.borrow_mut().push_back(Request {
+            key: format!("request:{key}"),
+            task: task.to_owned(),
+            input: input.to_vec(),
+        });
         self
     }
 
@@ -224,6 +236,14 @@ impl Host for State {
         self.ends.borrow_mut().pop_front()
     }
 
+    fn next(&self, timeout_ms: Option<u64>) -> Option<Event> {
+        if let Some(ended) = self.wait(timeout_ms) {
+            return Some(Event::Ended(ended));
+        }
+        let request = self.requests.borrow_mut().pop_front();
+        request.map(Event::Request)
+    }
+
     fn cancel(&self, key: &str) {
         for ended in self.ends.borrow_mut().iter_mut().filter(|e| e.key == key) {
             ended.result = Err(SpawnError::Failed {
@@ -264,6 +284,24 @@ mod tests {
         assert!(ctx.wait().unwrap().json::<u32>().is_err());
         assert_eq!(ctx.wait(), None);
         assert!(Fake::new().context().spawn("a", "x", &0).is_err());
+    }
+
+    #[test]
+    fn requests_come_one_by_one_and_end() {
+        let ctx = Fake::new()
+            .request("a", "double", b"21")
+            .request("b", "double", b"x")
+            .driver(|_, input| Ok(input.to_vec()))
+            .context();
+        let first = ctx.next_request().unwrap();
+        assert_eq!((&*first.key, first.json::<u8>()), ("request:a", Ok(21)));
+        ctx.start(&first).unwrap();
+        let Some(Event::Ended(ended)) = ctx.next_event() else {
+            panic!("an end comes before the next request")
+        };
+        assert_eq!((&*ended.key, ended.json::<u8>()), ("request:a", Ok(21)));
+        assert!(ctx.next_request().unwrap().json::<u8>().is_err());
+        assert_eq!(ctx.next_request(), None);
     }
 
     #[test]

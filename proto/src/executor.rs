@@ -7,7 +7,7 @@ use crate::ids::{Digest, JobId, NodeIndex};
 use crate::module::ModuleKind;
 use crate::outcome::{Failure, Usage};
 use crate::status::Status;
-use crate::wire::{AttemptLimits, FinalReport};
+use crate::wire::{AttemptLimits, DriverRequest, FinalReport};
 use serde::{Deserialize, Serialize};
 
 /// Numbers the runs of one executor.
@@ -70,6 +70,14 @@ pub enum ToExecutor {
         key: String,
         /// How it ended.
         end: SpawnedEnd,
+    },
+    /// The next request to a run that asked for it, a primary's driver; none when no more
+    /// come.
+    Request {
+        /// The run.
+        run: RunId,
+        /// The request.
+        request: Option<Box<DriverRequest>>,
     },
     /// Whether to say of each run that it begins before it does, so that it is
     /// known which one kills the process.
@@ -196,6 +204,12 @@ pub enum FromExecutor {
     /// A run wants the end of the next task that it has started; answered by one
     /// [`ToExecutor::Spawned`], as soon as there is one.
     Await {
+        /// The run.
+        run: RunId,
+    },
+    /// A run wants the next request; answered by one [`ToExecutor::Request`], as soon as
+    /// there is one.
+    NextRequest {
         /// The run.
         run: RunId,
     },

@@ -39,6 +39,9 @@ pub struct JobPlan {
     /// are filled into the nodes already.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub params: BTreeMap<String, String>,
+    /// Its driver is the primary's own, and is given the requests that clients make.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub serves: bool,
 }
 
 /// One version of a stored definition. Versions never change.
@@ -81,6 +84,7 @@ impl Default for JobPlan {
             definition: None,
             concurrency: None,
             params: BTreeMap::new(),
+            serves: false,
         }
     }
 }

@@ -27,6 +27,8 @@ pub struct Options {
     pub status_interval: &'static str,
     /// Whether the primary loads the script engines.
     pub engines: bool,
+    /// The stored definition that the primary is started with as its driver.
+    pub driver: Option<&'static str>,
 }
 
 impl Default for Options {
@@ -37,6 +39,7 @@ impl Default for Options {
             lease: "3s",
             status_interval: "200ms",
             engines: false,
+            driver: None,
         }
     }
 }
@@ -247,6 +250,9 @@ impl Cluster {
             .args(["--listen", &self.worker_address()])
             .args(["--http", &format!("127.0.0.1:{}", self.http)])
             .args(["--lease", self.options.lease]);
+        if let Some(name) = self.options.driver {
+            command.args(["--driver", name]);
+        }
         if self.options.engines {
             // Both are there, or it says what to build.
             let engine = task("engines/js");
@@ -260,6 +266,12 @@ impl Cluster {
             || TcpStream::connect(("127.0.0.1", port)).ok(),
             || self.explain(),
         );
+    }
+
+    /// The same, whose primary is started with another driver from now on.
+    pub fn with_driver(mut self, driver: Option<&'static str>) -> Cluster {
+        self.options.driver = driver;
+        self
     }
 
     /// `kill -9` of the primary.

@@ -5,8 +5,10 @@
 //! migrations.
 
 mod definition;
+mod request;
 
 pub use definition::*;
+pub use request::*;
 
 use crate::prepared::PreparedRecord;
 use serde::{Deserialize, Serialize};
@@ -39,6 +41,8 @@ pub enum Write {
     RemovePrepared(JobId, NodeIndex),
     /// A task that a driver has started; once, before its first attempt is recorded.
     Spawned(TaskId, Box<SpawnRecord>),
+    /// A request to the primary's driver, or what became of it.
+    Request(Box<RequestRecord>),
     /// A worker.
     Worker(WorkerRecord),
     /// A module.
@@ -258,6 +262,8 @@ pub struct Recovered {
     pub jobs: Vec<RecoveredJob>,
     /// Every worker.
     pub workers: Vec<WorkerRecord>,
+    /// Every request that waits, by number.
+    pub requests: Vec<RequestRecord>,
 }
 
 /// A live job as the store gives it back.

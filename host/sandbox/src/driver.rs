@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 use wasmhost_proto::executor::SpawnedEnd;
 use wasmhost_proto::limits::{MAX_NAME, MAX_SPAWN_INPUT, MAX_SPAWN_KEY, MAX_SPAWNED_OPEN};
+use wasmhost_proto::wire::DriverRequest;
 
 /// What a driver asks for.
 #[derive(Clone, PartialEq, Debug)]
@@ -28,6 +29,17 @@ pub enum DriverCall {
     },
     /// The end of the next task that it has started.
     Await,
+    /// The next request to a primary's driver.
+    NextRequest,
+}
+
+/// What a driver waits for.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) enum DriverEvent {
+    /// The end of a task that it has started, by its key.
+    Ended(String, SpawnedEnd),
+    /// A request.
+    Request(Box<DriverRequest>),
 }
 
 /// The two ends of a driver's line to its supervisor. Clones are the same line.
@@ -51,6 +63,12 @@ struct State {
     open: BTreeSet<String>,
     /// The supervisor knows that the guest waits.
     asked: bool,
+    /// Requests that the guest has not taken: one at most, unless the supervisor is odd.
+    requests: VecDeque<Box<DriverRequest>>,
+    /// The supervisor knows that the guest wants a request.
+    listens: bool,
+    /// No more requests come.
+    closed: bool,
     stopped: bool,
 }
 
@@ -79,6 +97,17 @@ impl Driver {
         let mut state = self.state();
         state.asked = false;
         state.ends.push_back((key, end));
+        self.0.heard.notify_one();
+    }
+
+    /// The answer to [`DriverCall::NextRequest`]; none when no more come.
+    pub fn requested(&self, request: Option<Box<DriverRequest>>) {
+        let mut state = self.state();
+        state.listens = false;
+        match request {
+            Some(request) => state.requests.push_back(request),
+            None => state.closed = true,
+        }
         self.0.heard.notify_one();
     }
 
@@ -142,6 +171,54 @@ impl Driver {
         }
     }
 
+    /// The same for the next request, too, whichever comes first. While as much is under
+    /// way as may be, no request is taken.
+    pub(crate) async fn next(&self, time: Option<Duration>) -> Option<DriverEvent> {
+        match time {
+            None => self.next_event().await,
+            Some(time) => timeout(time, self.next_event()).await.ok().flatten(),
+        }
+    }
+
+    async fn next_event(&self) -> Option<DriverEvent> {
+        loop {
+            {
+                let mut state = self.state();
+                if let Some((key, end)) = self.take_end(&mut state) {
+                    return Some(DriverEvent::Ended(key, end));
+                }
+                if state.stopped {
+                    return None;
+                }
+                if state.open.len() < MAX_SPAWNED_OPEN {
+                    if let Some(request) = state.requests.pop_front() {
+                        return Some(DriverEvent::Request(request));
+                    }
+                    if !state.closed && !std::mem::replace(&mut state.listens, true) {
+                        self.say(&mut state, DriverCall::NextRequest);
+                    }
+                }
+                if state.closed && state.open.is_empty() {
+                    return None;
+                }
+            }
+            self.0.heard.notified().await;
+        }
+    }
+
+    /// An end that is there; else the supervisor is asked for one, if any can come.
+    fn take_end(&self, state: &mut State) -> Option<(String, SpawnedEnd)> {
+        if let Some((key, end)) = state.ends.pop_front() {
+            state.open.remove(&key);
+            return Some((key, end));
+        }
+        let can_come = !(state.open.is_empty() || state.stopped);
+        if can_come && !std::mem::replace(&mut state.asked, true) {
+            self.say(state, DriverCall::Await);
+        }
+        None
+    }
+
     /// Waits until all that was started has ended, or the driver is asked to stop.
     pub async fn join(&self) {
         while self.next_end().await.is_some() {}
@@ -151,15 +228,9 @@ impl Driver {
         loop {
             {
                 let mut state = self.state();
-                if let Some((key, end)) = state.ends.pop_front() {
-                    state.open.remove(&key);
-                    return Some((key, end));
-                }
-                if state.open.is_empty() || state.stopped {
-                    return None;
-                }
-                if !std::mem::replace(&mut state.asked, true) {
-                    self.say(&mut state, DriverCall::Await);
+                let end = self.take_end(&mut state);
+                if end.is_some() || state.open.is_empty() || state.stopped {
+                    return end;
                 }
             }
             self.0.heard.notified().await;
@@ -196,6 +267,56 @@ mod tests {
             let end = driver.wait(None).await;
             assert_eq!(end, Some(("a".into(), SpawnedEnd::Large(7))));
             assert_eq!((driver.open(), driver.wait(None).await), (0, None));
+        });
+    }
+
+    #[test]
+    fn ends_come_before_requests_and_none_when_neither_can_come() {
+        let request = |number| {
+            Box::new(DriverRequest {
+                number,
+                key: format!("request:{number}"),
+                node: "work".into(),
+                input: vec![],
+            })
+        };
+        runtime().block_on(async {
+            let driver = Driver::default();
+            for _ in 0..3 {
+                assert_eq!(driver.next(Some(Duration::ZERO)).await, None);
+            }
+            assert_eq!(driver.next_call().await, DriverCall::NextRequest);
+            driver.requested(Some(request(1)));
+            let want = DriverEvent::Request(request(1));
+            assert_eq!(driver.next(None).await, Some(want));
+            driver.spawn("a".into(), "work".into(), vec![]).unwrap();
+            assert_eq!(driver.next(Some(Duration::ZERO)).await, None);
+            driver.requested(Some(request(2)));
+            driver.ended("a".into(), SpawnedEnd::Large(7));
+            let want = DriverEvent::Ended("a".into(), SpawnedEnd::Large(7));
+            assert_eq!(driver.next(None).await, Some(want));
+            let want = DriverEvent::Request(request(2));
+            assert_eq!(driver.next(None).await, Some(want));
+            driver.requested(None);
+            assert_eq!(driver.next(None).await, None);
+        });
+    }
+
+    #[test]
+    fn no_request_is_taken_while_too_much_is_under_way() {
+        runtime().block_on(async {
+            let driver = Driver::default();
+            for n in 0..MAX_SPAWNED_OPEN {
+                driver.spawn(n.to_string(), "n".into(), vec![]).unwrap();
+            }
+            assert_eq!(driver.next(Some(Duration::ZERO)).await, None);
+            let calls = driver.state().calls.clone();
+            assert!(!calls.contains(&DriverCall::NextRequest));
+            driver.ended("7".into(), SpawnedEnd::Large(7));
+            assert!(driver.next(None).await.is_some());
+            assert_eq!(driver.next(Some(Duration::ZERO)).await, None);
+            let calls = driver.state().calls.clone();
+            assert!(calls.contains(&DriverCall::NextRequest));
         });
     }
 

@@ -20,7 +20,7 @@ pub use redb::{OpenError, RedbStore};
 use std::collections::HashSet;
 use wasmhost_core::record::{
     AttemptRecord, DefinitionHead, DefinitionRecord, JobRecord, ModuleRecord, OutcomeRecord,
-    RecoveredJob, TokenRecord, WorkerRecord, Write,
+    RecoveredJob, RequestRecord, TokenRecord, WorkerRecord, Write,
 };
 use wasmhost_proto::plan::JobPlan;
 use wasmhost_proto::{Digest, JobId, NodeIndex, TaskId, TokenId};
@@ -92,6 +92,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// One job, live or ended, in the form of [`Store::recover`].
     fn recover_job(&self, job: JobId) -> Result<Option<RecoveredJob>, StoreError>;
+
+    /// One request to the primary's driver, waiting or not.
+    fn request(&self, key: &str) -> Result<Option<RequestRecord>, StoreError>;
+
+    /// Every request that waits, by number.
+    fn waiting_requests(&self) -> Result<Vec<RequestRecord>, StoreError>;
 
     /// Every worker that has joined, by id.
     fn workers(&self) -> Result<Vec<WorkerRecord>, StoreError>;

@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use wasmhost_core::prepared::PreparedRecord;
 use wasmhost_core::record::{
     AttemptRecord, DefinitionHead, DefinitionRecord, JobRecord, ModuleRecord, OutcomeRecord,
-    RecoveredJob, SpawnRecord, TokenRecord, WorkerRecord, Write,
+    RecoveredJob, RequestRecord, SpawnRecord, TokenRecord, WorkerRecord, Write,
 };
 use wasmhost_proto::plan::JobPlan;
 use wasmhost_proto::{Digest, JobId, NodeIndex, TaskId, TokenId, WorkerId};
@@ -32,6 +32,7 @@ struct Tables {
     attempts: BTreeMap<(TaskId, u32, u64), AttemptRecord>,
     prepared: BTreeMap<(JobId, NodeIndex), PreparedRecord>,
     spawned: BTreeMap<TaskId, SpawnRecord>,
+    requests: BTreeMap<String, RequestRecord>,
     workers: BTreeMap<WorkerId, WorkerRecord>,
     modules: BTreeMap<Digest, ModuleRecord>,
     tokens: BTreeMap<TokenId, TokenRecord>,
@@ -77,6 +78,9 @@ impl Tables {
             }
             Write::Spawned(task, record) => {
                 self.spawned.insert(*task, (**record).clone());
+            }
+            Write::Request(record) => {
+                self.requests.insert(record.key.clone(), (**record).clone());
             }
             Write::RemovePrepared(job, node) => {
                 self.prepared.remove(&(*job, *node));
@@ -253,6 +257,18 @@ impl Store for MemoryStore {
             .get(&job)
             .map(|job| tables.recovered(job))
             .transpose()
+    }
+
+    fn request(&self, key: &str) -> Result<Option<RequestRecord>, StoreError> {
+        Ok(self.tables().requests.get(key).cloned())
+    }
+
+    fn waiting_requests(&self) -> Result<Vec<RequestRecord>, StoreError> {
+        let tables = self.tables();
+        let waiting = tables.requests.values().filter(|r| r.answer.is_none());
+        let mut waiting: Vec<RequestRecord> = waiting.cloned().collect();
+        waiting.sort_by_key(|record| record.number);
+        Ok(waiting)
     }
 
     fn workers(&self) -> Result<Vec<WorkerRecord>, StoreError> {

@@ -6,14 +6,14 @@ mod samples;
 
 use samples::{
     attempt, blob, definition, job, module, outcome, plain, plan, prepared, put_job, put_outcome,
-    task, token, worker,
+    request, task, token, worker,
 };
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use wasmhost_core::prepared::PreparedRecord;
 use wasmhost_core::record::{
-    AttemptRecord, FailedAttempts, RecordedEnd, SpawnRecord, StoredResult, Write,
+    AttemptRecord, FailedAttempts, RecordedEnd, RequestAnswer, SpawnRecord, StoredResult, Write,
 };
 use wasmhost_proto::api::JobState;
 use wasmhost_proto::input::Item;
@@ -462,6 +462,27 @@ fn what_drivers_start_is_kept_in_order() {
         let of = |job| store.recover_job(JobId(job)).unwrap().unwrap().spawned;
         assert_eq!(of(1), ["a", "b", "c"].map(|key| (3, spawned(key))));
         assert_eq!(of(2), []);
+    });
+}
+
+#[test]
+fn requests_wait_by_number_and_stay_known() {
+    let put = |key, number, answer| Write::Request(Box::new(request(key, number, answer)));
+    let started = Some(RequestAnswer::Started(task(1, 3, 0)));
+    let batches = [
+        vec![put("b", 1, None), put("a", 2, None)],
+        vec![put("c", 3, None), put("d", 4, None)],
+        vec![
+            put("a", 2, started),
+            put("c", 3, Some(RequestAnswer::Withdrawn)),
+        ],
+    ];
+    check(&batches, |store| {
+        let waiting = store.waiting_requests().unwrap();
+        let keys: Vec<&str> = waiting.iter().map(|record| &*record.key).collect();
+        assert_eq!(keys, ["b", "d"]);
+        assert_eq!(store.request("a").unwrap(), Some(request("a", 2, started)));
+        assert_eq!(store.request("e").unwrap(), None);
     });
 }
 

@@ -4,12 +4,14 @@
 mod check;
 mod cluster;
 mod definition;
+mod driver;
 mod job;
 pub mod paths;
 
 pub use check::*;
 pub use cluster::*;
 pub use definition::*;
+pub use driver::*;
 pub use job::*;
 
 use serde::{Deserialize, Serialize};

@@ -23,6 +23,11 @@
 //! | `GET /api/v1/definitions/{name}/versions` | → [`super::Page`] of [`super::DefinitionView`], newest first |
 //! | `GET /api/v1/definitions/{name}/schema?version=` | → JSON Schema of its parameters |
 //! | `DELETE /api/v1/definitions/{name}` | → 204 |
+//! | `GET /api/v1/driver` | → [`super::DriverView`] |
+//! | `GET /api/v1/driver/requests` | → [`super::Page`] of [`super::RequestView`] that wait, oldest first |
+//! | `POST /api/v1/driver/requests` | [`super::NewRequest`] → 201 [`super::RequestView`] |
+//! | `GET /api/v1/driver/requests/{key}?wait_ms=` | → [`super::RequestView`] |
+//! | `DELETE /api/v1/driver/requests/{key}` | → [`super::RequestView`]: one that waits is taken back |
 //! | `GET /api/v1/events` | → server-sent events `job` ([`super::JobView`]) and `worker` ([`super::WorkerView`]) |
 //! | `GET /api/v1/workers` | → [`super::Page`] of [`super::WorkerView`] |
 //! | `POST /api/v1/workers/{worker}/drain` | [`super::DrainRequest`] → [`super::WorkerView`] |

@@ -46,6 +46,19 @@ pub enum ToPrimary {
     Spawn(Box<Spawn>),
     /// A driver gives up a task that it has started.
     CancelSpawned(Box<CancelSpawned>),
+    /// A driver wants the next request. Repeated after a reconnect until the answer has come.
+    NextRequest(Box<NextRequest>),
+}
+
+/// A driver wants the first request that was made after one.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct NextRequest {
+    /// The driver.
+    pub task: TaskId,
+    /// The driver's lease.
+    pub lease: Lease,
+    /// The number of the last that it was given; 0 for the first of all.
+    pub after: u64,
 }
 
 /// A started task that its driver gives up.

@@ -59,6 +59,33 @@ pub enum ToWorker {
     Poll,
     /// A task that a driver on this worker has started is over, durably.
     Spawned(Box<SpawnedEnd>),
+    /// The answer to a driver that wants the next request.
+    Request(Box<GivenRequest>),
+}
+
+/// What a driver is given that wants the next request.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct GivenRequest {
+    /// The driver.
+    pub task: TaskId,
+    /// The driver's lease.
+    pub lease: Lease,
+    /// None when it is given no more: another driver has taken its place.
+    pub request: Option<DriverRequest>,
+}
+
+/// What somebody asks of a primary's own driver.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct DriverRequest {
+    /// Grows from one to the next.
+    pub number: u64,
+    /// The key of the task that answers it.
+    pub key: String,
+    /// The name of the task that is asked for.
+    pub node: String,
+    /// Its input, up to [`crate::limits::MAX_SPAWN_INPUT`].
+    #[serde(with = "serde_bytes")]
+    pub input: Vec<u8>,
 }
 
 /// The end of a task that a driver has started. May come more than once.

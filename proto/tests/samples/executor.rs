@@ -102,6 +102,20 @@ pub(crate) fn to_executor() -> Vec<Sample<ToExecutor>> {
                 end: SpawnedEnd::Refused("the job is stopping".into()),
             },
         ),
+        (
+            "request",
+            ToExecutor::Request {
+                run: 12,
+                request: Some(Box::new(request())),
+            },
+        ),
+        (
+            "request.none",
+            ToExecutor::Request {
+                run: 12,
+                request: None,
+            },
+        ),
         ("careful", ToExecutor::Careful(true)),
         ("shutdown", ToExecutor::Shutdown),
     ]
@@ -176,5 +190,6 @@ pub(crate) fn from_executor() -> Vec<Sample<FromExecutor>> {
             },
         ),
         ("await", FromExecutor::Await { run: 12 }),
+        ("next_request", FromExecutor::NextRequest { run: 12 }),
     ]
 }

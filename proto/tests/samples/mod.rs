@@ -8,7 +8,7 @@ pub(crate) mod wire;
 use wasmhost_proto::input::BlobRef;
 use wasmhost_proto::outcome::{Failure, FailureKind, Usage};
 use wasmhost_proto::status::{Event, NamedValue, Progress, Status, Value};
-use wasmhost_proto::wire::AttemptLimits;
+use wasmhost_proto::wire::{AttemptLimits, DriverRequest};
 use wasmhost_proto::{Digest, JobId, Lease, TaskId, Timestamp, TokenId, WorkerId};
 
 /// A named sample: the variant's name, and more where it has several.
@@ -46,6 +46,15 @@ pub(crate) fn lease(attempt: u32) -> Lease {
 
 pub(crate) fn at(ms: u64) -> Timestamp {
     Timestamp(1_795_176_000_000 + ms)
+}
+
+pub(crate) fn request() -> DriverRequest {
+    DriverRequest {
+        number: 7 << 32 | 3,
+        key: "request:a".into(),
+        node: "render".into(),
+        input: b"7".to_vec(),
+    }
 }
 
 pub(crate) fn blob() -> BlobRef {

@@ -100,6 +100,22 @@ pub(crate) fn to_worker() -> Vec<Sample<ToWorker>> {
             "spawned.refused",
             spawned(ChildEnd::Refused("the job is stopping".into())),
         ),
+        (
+            "request",
+            ToWorker::Request(Box::new(GivenRequest {
+                task: task(0),
+                lease: lease(1),
+                request: Some(request()),
+            })),
+        ),
+        (
+            "request.none",
+            ToWorker::Request(Box::new(GivenRequest {
+                task: task(0),
+                lease: lease(1),
+                request: None,
+            })),
+        ),
     ]
 }
 
@@ -239,6 +255,14 @@ pub(crate) fn to_primary() -> Vec<Sample<ToPrimary>> {
                 task: task(0),
                 lease: lease(1),
                 key: "1/0".into(),
+            })),
+        ),
+        (
+            "next_request",
+            ToPrimary::NextRequest(Box::new(NextRequest {
+                task: task(0),
+                lease: lease(1),
+                after: 7,
             })),
         ),
     ]

@@ -77,6 +77,15 @@ pub(crate) const SPANS: &[(&str, &[&str])] = &[
     ("--wait", &["submit job.toml --wait --quiet"]),
     ("check FILE", &["check job.toml"]),
     ("explain FILE", &["explain job.toml"]),
+    ("request TASK", &["request --help"]),
+    ("driver", &["driver"]),
+    ("wasmhost request TASK", &["request --help"]),
+    ("wasmhost request --withdraw KEY", &["request --help"]),
+    ("wasmhost driver", &["driver"]),
+    (
+        "wasmhost run-primary --driver front",
+        &["run-primary --help"],
+    ),
     ("jobs", &["jobs"]),
     (
         "show JOB[.NODE][.INDEX]",

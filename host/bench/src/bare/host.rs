@@ -119,4 +119,8 @@ impl wasmhost::task::driver::Host for TaskState {
     }
 
     fn cancel(&mut self, _: String) {}
+
+    fn next(&mut self, _: Option<u64>) -> Option<wasmhost::task::driver::Event> {
+        None
+    }
 }

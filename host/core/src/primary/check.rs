@@ -45,6 +45,7 @@ impl Primary {
     /// What disagrees.
     pub fn check(&self) -> Result<(), String> {
         self.check_jobs()?;
+        self.requests.check()?;
         self.check_leases()?;
         self.check_workers()
     }

@@ -48,6 +48,27 @@ pub enum Event {
         /// The job as it is stored.
         job: Box<RecoveredJob>,
     },
+    /// What the primary's own driver runs from now on; none when it has none. Comes once
+    /// when the primary begins, and when that changes.
+    Serve {
+        /// The compiled job, which [`JobPlan::serves`].
+        plan: Option<Box<JobPlan>>,
+    },
+    /// A client asks the primary's driver for a task. Replied when it is durable. The
+    /// driver has found no such key in the store.
+    Ask {
+        /// For the reply.
+        request: RequestId,
+        /// What it asks for.
+        ask: Box<Ask>,
+    },
+    /// A client takes a request to the primary's driver back.
+    Withdraw {
+        /// For the reply.
+        request: RequestId,
+        /// Its key.
+        key: String,
+    },
     /// An operator drains a worker, or takes it back.
     Drain {
         /// For the reply.
@@ -94,6 +115,17 @@ pub enum Event {
     },
     /// Time has passed: [`super::Primary::next_timeout`] came.
     Timeout,
+}
+
+/// What a client asks of the primary's driver.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ask {
+    /// Makes a repetition the same request.
+    pub key: String,
+    /// The name of the task.
+    pub node: String,
+    /// Its input.
+    pub input: Vec<u8>,
 }
 
 /// What is to be done.
@@ -174,6 +206,11 @@ pub enum Reply {
         /// Whether this request made them.
         created: bool,
     },
+    /// The request to the driver, or that it was taken back, is durable.
+    Request {
+        /// Whether this made it.
+        created: bool,
+    },
     /// The worker's state is durable.
     Worker(WorkerId),
 }
@@ -193,4 +230,14 @@ pub enum Refusal {
     KeyReused(JobId),
     /// Too many live jobs; the number is the limit.
     Full(usize),
+    /// The primary has no driver.
+    NoDriver,
+    /// Its driver starts no such task; these are those that it starts.
+    NoSuchTask(Vec<String>),
+    /// The key belongs to a request for something else.
+    RequestKeyReused,
+    /// So many requests wait, and no more fit.
+    RequestsFull(usize),
+    /// No request of this key waits.
+    NoSuchRequest,
 }

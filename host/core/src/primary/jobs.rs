@@ -36,7 +36,7 @@ impl Primary {
         if self.jobs.len() >= MAX_LIVE_JOBS {
             return self.reply(request, Err(Refusal::Full(MAX_LIVE_JOBS)));
         }
-        let id = self.admit(now, plan, key);
+        let id = self.admit(now, Arc::from(plan), key);
         let reply = Ok(Reply::Job { id, created: true });
         self.persist.after(After::Reply(request, reply));
     }
@@ -71,7 +71,7 @@ impl Primary {
         }
         let ids = jobs
             .into_iter()
-            .map(|(plan, key)| self.admit(now, plan, key));
+            .map(|(plan, key)| self.admit(now, Arc::from(plan), key));
         let reply = Ok(Reply::Jobs {
             ids: ids.collect(),
             created: true,
@@ -79,7 +79,7 @@ impl Primary {
         self.persist.after(After::Reply(request, reply));
     }
 
-    fn admit(&mut self, now: Now, plan: Box<JobPlan>, key: Option<String>) -> JobId {
+    pub(super) fn admit(&mut self, now: Now, plan: Arc<JobPlan>, key: Option<String>) -> JobId {
         let id = self.new_job_id(now);
         let record = JobRecord {
             id,
@@ -98,7 +98,6 @@ impl Primary {
             late_outcomes: 0,
             retries: 0,
         };
-        let plan = Arc::from(plan);
         self.persist.write(Write::Plan(id, Arc::clone(&plan)));
         self.insert(now, Job::new(plan, record));
         // In a crowd tasks are handed out by the group, once it is durable: that costs
@@ -173,6 +172,7 @@ impl Primary {
         for id in self.touched.take() {
             if self.driven > 0 {
                 self.release_spawned(id);
+                self.note_server(now, id);
             }
             let Some(job) = self.jobs.get_mut(&id) else {
                 continue;
@@ -225,7 +225,10 @@ impl Primary {
         }
         self.queue.update(id, job.record.priority, 0, job.group);
         self.queue.leave(id, job.group, &job.plan);
-        self.driven -= usize::from(!job.driven.is_empty());
+        if !job.driven.is_empty() {
+            self.driven -= 1;
+            self.asks_no_more(id);
+        }
         self.jobs_changed.remove(&id);
         self.effects.push_back(Effect::JobEnded(id));
     }

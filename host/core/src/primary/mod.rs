@@ -5,7 +5,8 @@
 //! bound, `workers`, the `leases` between them and the `runs` that they are kept as,
 //! `timers`, and `persist` for what is on its way to the store. `dispatch` hands out,
 //! `outcomes` takes in, `liveness` and `reconcile` deal with workers that fall silent and
-//! come back, `stop` and `retry` with jobs out of turn. `view`, `waits` and `admission`
+//! come back, `stop` and `retry` with jobs out of turn. `serving` keeps the primary's own
+//! driver alive, `requests` holds what clients ask of it. `view`, `waits` and `admission`
 //! answer; `check` holds what must always be true. Reads no clock and does no IO.
 
 mod admission;
@@ -17,6 +18,7 @@ mod groups;
 mod job;
 mod jobs;
 mod leases;
+mod leaving;
 mod liveness;
 mod marks;
 mod nodes;
@@ -25,8 +27,10 @@ mod persist;
 mod queue;
 mod ranges;
 mod reconcile;
+mod requests;
 mod retry;
 mod runs;
+mod serving;
 mod spawned;
 mod stop;
 mod timers;
@@ -96,6 +100,8 @@ pub struct Primary {
     awaited: BTreeSet<WorkerId>,
     timers: Timers,
     persist: persist::Persist,
+    serving: serving::Serving,
+    requests: requests::Requests,
     /// Tasks of live jobs that have not ended.
     open_tasks: u64,
     running_tasks: u64,
@@ -121,6 +127,7 @@ impl Primary {
             last_job,
             jobs,
             workers,
+            requests,
         } = recovered;
         let awaited = workers.iter().filter(|w| w.connected).map(|w| w.id);
         let mut primary = Primary {
@@ -139,6 +146,8 @@ impl Primary {
             lists: workers::Lists::default(),
             timers: Timers::default(),
             persist: persist::Persist::default(),
+            serving: serving::Serving::default(),
+            requests: requests::Requests::recovered(requests),
             open_tasks: 0,
             running_tasks: 0,
             driven: 0,
@@ -179,6 +188,9 @@ impl Primary {
                 grace_ms,
             } => self.cancel(now, request, job, grace_ms),
             Event::Retry { request, job } => self.retry(now, request, *job),
+            Event::Serve { plan } => self.serve(now, plan),
+            Event::Ask { request, ask } => self.ask(now, request, *ask),
+            Event::Withdraw { request, key } => self.withdraw(request, &key),
             Event::Drain {
                 request,
                 worker,
@@ -201,6 +213,7 @@ impl Primary {
                 Timer::Retry(task) => self.retry_due(task),
                 Timer::QueueLimit(job) | Timer::TotalLimit(job) => self.expire(now, job, timer),
                 Timer::Worker(worker) => self.look_at(now, worker),
+                Timer::Serve => self.serve_anew(now),
                 Timer::RecoveryOver => self.recovery_over(now),
             }
         }

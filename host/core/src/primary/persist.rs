@@ -19,6 +19,8 @@ pub(super) enum After {
         incarnation: u64,
         batch: u64,
     },
+    /// A request to the primary's driver may be given to it.
+    Offer(u64),
 }
 
 #[derive(Clone, Debug)]
@@ -168,6 +170,7 @@ impl Primary {
             After::Reply(request, reply) => {
                 self.effects.push_back(Effect::Reply { request, reply })
             }
+            After::Offer(number) => self.offered(number),
             After::Ack {
                 worker,
                 incarnation,

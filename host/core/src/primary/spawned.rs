@@ -9,7 +9,10 @@ use crate::clock::Now;
 use crate::record::{OutcomeRecord, SpawnRecord, Write};
 use std::collections::BTreeMap;
 use wasmhost_proto::input::{Array, Item};
-use wasmhost_proto::limits::{MAX_ITEMS, MAX_ITEMS_BYTES, MAX_SPAWN_INPUT, MAX_SPAWN_KEY};
+use wasmhost_proto::limits::{
+    MAX_ITEMS, MAX_ITEMS_BYTES, MAX_SERVED, MAX_SERVED_BYTES, MAX_SPAWN_INPUT, MAX_SPAWN_KEY,
+    REQUEST_KEY_PREFIX,
+};
 use wasmhost_proto::outcome::{Failure, FailureKind, Usage};
 use wasmhost_proto::wire::{ChildEnd, Spawn, SpawnedEnd, ToWorker};
 use wasmhost_proto::{JobId, Lease, NodeIndex, TaskId, WorkerId};
@@ -55,6 +58,11 @@ impl Spawns {
         started.keys.push(key.clone());
         self.tasks.insert((driver, key), (node, index));
         index
+    }
+
+    /// Whether so many are enough for one job of the primary's driver.
+    pub(super) fn is_worn(&self) -> bool {
+        self.tasks.len() >= MAX_SERVED || self.bytes >= MAX_SERVED_BYTES
     }
 
     fn is_full(&self, key: &str, input: &[u8]) -> bool {
@@ -138,6 +146,7 @@ impl Primary {
         let node = named.map(|node| node as NodeIndex);
         let node = node.filter(|node| job.driver_of(*node) == Some(driver));
         let out_of_bounds = spawn.key.len() > MAX_SPAWN_KEY || spawn.input.len() > MAX_SPAWN_INPUT;
+        let of_request = job.plan.serves && spawn.key.starts_with(REQUEST_KEY_PREFIX);
         let why = match node {
             _ if job.is_stopping() => "the job is stopping".into(),
             None => format!(
@@ -145,6 +154,10 @@ impl Primary {
                 spawn.node,
                 job.plan.nodes[usize::from(driver)].name
             ),
+            // Another driver has answered it meanwhile, or nobody asks any more.
+            _ if of_request && !self.requests.waits(&spawn.key) => {
+                format!("no request '{}' waits", spawn.key)
+            }
             _ if out_of_bounds => "its key or its input is too long".into(),
             _ if job.spawns.is_full(&spawn.key, &spawn.input) => format!(
                 "a job has at most {MAX_ITEMS} started tasks, with {MAX_ITEMS_BYTES} bytes of input in all"
@@ -179,6 +192,9 @@ impl Primary {
             node,
             index,
         };
+        if job.plan.serves {
+            self.answered(&record.key, task);
+        }
         self.persist.write(Write::Spawned(task, Box::new(record)));
         self.persist.job(id);
         self.touched.insert(id);

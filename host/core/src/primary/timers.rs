@@ -17,6 +17,8 @@ pub(super) enum Timer {
     Worker(WorkerId),
     /// Workers that held a session before the restart had their time to come back.
     RecoveryOver,
+    /// The primary's driver has ended and is to begin anew.
+    Serve,
 }
 
 /// All timers, by time.

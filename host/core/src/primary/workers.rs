@@ -1,7 +1,6 @@
-//! Workers: sessions, registration, drain.
+//! Workers: sessions and registration. How they go is in `leaving`.
 
-use super::persist::After;
-use super::{Effect, Primary, Refusal, Reply, RequestId, SessionId};
+use super::{Effect, Primary, SessionId};
 use crate::clock::{Mono, Now};
 use crate::record::{WorkerRecord, Write};
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +10,7 @@ use wasmhost_proto::limits::{
     SUSPECT_AFTER_INTERVALS,
 };
 use wasmhost_proto::wire::{Load, ModuleState, Register, ToPrimary, ToWorker, WorkRequest};
-use wasmhost_proto::{Digest, JobId, NodeIndex, TaskId, Timestamp, WorkerId};
+use wasmhost_proto::{Digest, JobId, NodeIndex, Timestamp, WorkerId};
 
 /// An authenticated connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -303,6 +302,7 @@ impl Primary {
             ToPrimary::CancelSpawned(of) => {
                 self.cancel_spawned(now, id, of.task, of.lease, &of.key);
             }
+            ToPrimary::NextRequest(next) => self.next_request(now, id, *next),
             ToPrimary::Bye => self.bye(now, id),
             ToPrimary::Register(_) => {}
         }
@@ -356,43 +356,5 @@ impl Primary {
         if self.awaited.remove(&id) && self.awaited.is_empty() {
             self.end_recovery();
         }
-    }
-
-    /// The worker leaves in order.
-    fn bye(&mut self, now: Now, id: WorkerId) {
-        // What crossed the goodbye on its way was never started, and nobody is charged.
-        let held = self.leases.of_worker(id);
-        let unstarted = held.filter(|run| run.leased.running_since.is_none());
-        let unstarted: Vec<TaskId> = unstarted.flat_map(|run| run.tasks()).collect();
-        unstarted.into_iter().for_each(|task| self.give_back(task));
-        // What it could not end in time was.
-        self.lose_leases(now, id, "its worker left before it had ended");
-        let Some(worker) = self.workers.get_mut(&id) else {
-            return;
-        };
-        self.persist.write(worker.record(id, false, now));
-        if let Some(session) = worker.session {
-            self.close(session.id, "the worker has left");
-        }
-    }
-
-    pub(super) fn drain(&mut self, now: Now, request: RequestId, id: WorkerId, on: bool) {
-        let Some(worker) = self.workers.get_mut(&id) else {
-            return self.reply(request, Err(Refusal::NoSuchWorker(id)));
-        };
-        worker.draining = on;
-        self.persist.write(worker.record(id, worker.recorded, now));
-        let unstarted = worker.unstarted();
-        if on && unstarted > 0 && worker.registered().is_some() {
-            worker.take_back = TakeBack::Asked;
-        }
-        self.send(id, ToWorker::Drain { on });
-        if on && unstarted > 0 {
-            self.send(id, ToWorker::TakeBack { max: unstarted });
-        }
-        self.refresh_lists(id);
-        self.workers_changed.insert(id);
-        self.persist
-            .after(After::Reply(request, Ok(Reply::Worker(id))));
     }
 }

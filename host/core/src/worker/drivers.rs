@@ -6,7 +6,9 @@ use super::{Effect, Key, Worker};
 use crate::clock::Now;
 use std::collections::{BTreeMap, VecDeque};
 use wasmhost_proto::limits::{MAX_DRIVERS, MAX_SPAWNED_OPEN};
-use wasmhost_proto::wire::{CancelSpawned, ChildEnd, Spawn, SpawnedEnd, ToPrimary};
+use wasmhost_proto::wire::{
+    CancelSpawned, ChildEnd, GivenRequest, NextRequest, Spawn, SpawnedEnd, ToPrimary,
+};
 
 /// What a driver has under way.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +19,10 @@ pub(super) struct Children {
     ends: VecDeque<(String, ChildEnd)>,
     /// It wants the next end.
     asked: bool,
+    /// It wants the next request.
+    listens: bool,
+    /// The number of the last request that it was given; 0 before the first.
+    given: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -105,9 +111,47 @@ impl Worker {
         }
     }
 
-    /// Says again, in a new session, what has been started: the primary may not have
-    /// heard, or its answer may be lost.
+    /// A driver wants the next request.
+    pub(super) fn next_request(&mut self, now: Now, driver: Key) {
+        let run = self.runs.get_mut(&driver).filter(|run| run.is_driver());
+        let Some(children) = run.map(|run| run.children.get_or_insert_default()) else {
+            return;
+        };
+        if !std::mem::replace(&mut children.listens, true) {
+            let after = children.given;
+            let (task, lease) = driver;
+            let next = NextRequest { task, lease, after };
+            self.send(now, ToPrimary::NextRequest(Box::new(next)));
+        }
+    }
+
+    /// The next request, or that no more come. One that comes twice is dropped.
+    pub(super) fn requested(&mut self, given: Box<GivenRequest>) {
+        let run = self.runs.get_mut(&(given.task, given.lease));
+        let Some(children) = run.and_then(|run| run.children.as_mut()) else {
+            return;
+        };
+        let number = given.request.as_ref().map(|request| request.number);
+        let fresh = number.is_none_or(|number| number > children.given);
+        if children.listens && fresh {
+            children.listens = false;
+            children.given = number.unwrap_or(children.given);
+            self.effects.push_back(Effect::Request(given));
+        }
+    }
+
+    /// Says again, in a new session, what has been started and who wants a request: the
+    /// primary may not have heard, or its answer may be lost.
     pub(super) fn spawn_again(&mut self, now: Now) {
+        let drivers = self.runs.iter().filter_map(|(key, run)| {
+            let children = run.children.as_ref().filter(|children| children.listens)?;
+            Some((*key, children.given))
+        });
+        let listening: Vec<(Key, u64)> = drivers.collect();
+        for ((task, lease), after) in listening {
+            let next = NextRequest { task, lease, after };
+            self.send(now, ToPrimary::NextRequest(Box::new(next)));
+        }
         let children = self.runs.values().filter_map(|run| run.children.as_ref());
         let open = children.flat_map(|children| children.open.values().cloned());
         let again: Vec<Open> = open.collect();

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use wasmhost_proto::input::Rendered;
 use wasmhost_proto::outcome::Usage;
 use wasmhost_proto::status::Status;
-use wasmhost_proto::wire::{CancelSpawned, End, NodeSpec, Spawn, SpawnedEnd, ToPrimary, ToWorker};
+use wasmhost_proto::wire::{
+    CancelSpawned, End, GivenRequest, NodeSpec, Spawn, SpawnedEnd, ToPrimary, ToWorker,
+};
 use wasmhost_proto::{Digest, Lease, TaskId};
 
 /// What happened.
@@ -56,6 +58,8 @@ pub enum Event {
     /// A driver wants the end of the next task that it has started; answered by
     /// [`Effect::Spawned`].
     Await(TaskId, Lease),
+    /// A driver wants the next request; answered by [`Effect::Request`].
+    NextRequest(TaskId, Lease),
     /// Executors alive and lost, when that changes.
     Executors {
         /// Alive.
@@ -116,6 +120,8 @@ pub enum Effect {
     Kill(TaskId, Lease),
     /// Tell a driver of the end that it wants.
     Spawned(Box<SpawnedEnd>),
+    /// Give a driver the request that it wants; none when no more come.
+    Request(Box<GivenRequest>),
     /// Everything is over: the process may end.
     Exit,
 }

@@ -191,6 +191,7 @@ impl Worker {
             Event::Spawn(spawn) => self.spawn(now, *spawn),
             Event::CancelSpawned(of) => self.cancel_spawned(now, *of),
             Event::Await(task, lease) => self.await_spawned((task, lease)),
+            Event::NextRequest(task, lease) => self.next_request(now, (task, lease)),
             Event::Executors { alive, lost } => {
                 self.executors = (alive, lost);
                 self.beat(now);

@@ -148,6 +148,7 @@ impl Worker {
                 ToWorker::Drain { on } => self.draining = on,
                 ToWorker::Poll => self.report_all(now),
                 ToWorker::Spawned(end) => self.spawned(*end),
+                ToWorker::Request(given) => self.requested(given),
             }
         }
     }

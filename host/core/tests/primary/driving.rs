@@ -8,7 +8,9 @@ use wasmhost_proto::api::JobState;
 use wasmhost_proto::input::Array;
 use wasmhost_proto::outcome::FailureKind;
 use wasmhost_proto::plan::{JobPlan, NodeInput, NodePlan};
-use wasmhost_proto::wire::{CancelSpawned, ChildEnd, RunItems, Spawn, ToPrimary, ToWorker};
+use wasmhost_proto::wire::{
+    CancelSpawned, ChildEnd, NextRequest, RunItems, Spawn, ToPrimary, ToWorker,
+};
 use wasmhost_proto::{JobId, Lease, TaskId};
 
 type Held = (TaskId, Lease);
@@ -199,7 +201,7 @@ fn a_restarted_primary_knows_them() {
     let recovered = Recovered {
         last_job: Some(id),
         jobs: vec![*job],
-        workers: vec![],
+        ..Recovered::default()
     };
     let mut b = Bench::recovered(2, recovered);
     b.worker(1, 3);
@@ -264,4 +266,47 @@ fn what_cannot_be_started_is_refused() {
     b.sent.clear();
     start(&mut b, 1, driver, "k", "work");
     assert_eq!(refused(&mut b), ["the job is stopping"]);
+}
+
+#[test]
+fn a_worker_is_believed_of_the_drivers_that_it_holds_alone() {
+    let (mut b, id, driver) = driving();
+    b.worker(2, 2);
+    let plain = b.submit(super::bench::plan(1));
+    b.want(2, 1, 1);
+    let task = b.leases()[0];
+    b.sent.clear();
+    let before = b.writes.len();
+    let other = |(_, lease): Held, job, node, index, attempt| {
+        let lease = Lease { attempt, ..lease };
+        (TaskId { job, node, index }, lease)
+    };
+    let attempt = driver.1.attempt;
+    let lies = [
+        // Another worker's driver, another attempt, another index, node and job.
+        (2, driver),
+        (1, other(driver, id, 0, 0, attempt + 1)),
+        (1, other(driver, id, 0, u32::MAX, attempt)),
+        (1, other(driver, id, u16::MAX, 0, attempt)),
+        (1, other(driver, JobId(u64::MAX), 0, 0, attempt)),
+        (1, other(driver, plain, 0, 0, attempt)),
+    ];
+    for (session, who) in lies {
+        start(&mut b, session, who, "a", "work");
+        give_up(&mut b, session, who, "a");
+        let (task, lease) = who;
+        let after = 0;
+        let next = NextRequest { task, lease, after };
+        b.say(session, ToPrimary::NextRequest(Box::new(next)));
+    }
+    // Its own task, which is no driver: what it asks for is refused, and starts nothing.
+    start(&mut b, 2, task, "a", "work");
+    assert_eq!(refused(&mut b).len(), 1);
+    give_up(&mut b, 1, driver, "nobody");
+    assert_eq!((b.writes.len(), told(&mut b)), (before, vec![]));
+    assert_eq!(
+        b.record(id).counts.total,
+        2,
+        "the driver and the one after it"
+    );
 }

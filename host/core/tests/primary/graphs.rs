@@ -171,7 +171,7 @@ fn what_was_prepared_stands_after_a_restart() {
     let recovered = |job| Recovered {
         last_job: Some(id),
         jobs: vec![job],
-        workers: vec![],
+        ..Recovered::default()
     };
     let mut lost = Bench::recovered(2, recovered(job.clone()));
     assert_eq!(
@@ -208,7 +208,7 @@ fn an_input_that_an_earlier_version_gathered_is_used() {
         Recovered {
             last_job: Some(id),
             jobs: vec![job],
-            workers: vec![],
+            ..Recovered::default()
         },
     );
     b.worker(1, 1);

@@ -9,4 +9,5 @@ mod failing;
 mod graphs;
 mod handing_out;
 mod recovering;
+mod serving;
 mod waiting;

@@ -18,6 +18,7 @@ pub(crate) struct Disk {
     pub workers: BTreeMap<WorkerId, WorkerRecord>,
     pub prepared: BTreeMap<(JobId, NodeIndex), PreparedRecord>,
     pub spawned: BTreeMap<TaskId, SpawnRecord>,
+    pub requests: BTreeMap<u64, RequestRecord>,
     pub unsynced: VecDeque<(u64, Vec<Write>)>,
 }
 
@@ -100,6 +101,11 @@ impl Disk {
                 assert_eq!(self.spawned.range(before).count() as u32, task.index);
                 let before = self.spawned.insert(task, *record);
                 assert_eq!(before, None, "{task} was started twice");
+            }
+            Write::Request(record) => {
+                let before = self.requests.insert(record.number, *record);
+                let open = before.is_none_or(|before| before.answer.is_none());
+                assert!(open, "a request was answered twice");
             }
             Write::Worker(record) => {
                 self.workers.insert(record.id, record);
@@ -228,10 +234,12 @@ impl Disk {
 
     pub(crate) fn recover(&self) -> Recovered {
         let live = self.jobs.values().filter(|job| !job.state.is_final());
+        let waiting = self.requests.values().filter(|r| r.answer.is_none());
         Recovered {
             last_job: self.jobs.last_key_value().map(|(id, _)| *id),
             jobs: live.filter_map(|job| self.recover_job(job.id)).collect(),
             workers: self.workers.values().cloned().collect(),
+            requests: waiting.cloned().collect(),
         }
     }
 

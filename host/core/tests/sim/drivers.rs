@@ -10,10 +10,12 @@ use wasmhost_core::record::StoredResult;
 use wasmhost_core::worker::Event;
 use wasmhost_proto::input::{Array, Input};
 use wasmhost_proto::plan::{JobPlan, NodeInput};
-use wasmhost_proto::wire::{CancelSpawned, ChildEnd, ResultData, Spawn, SpawnedEnd, ToWorker};
+use wasmhost_proto::wire::{
+    CancelSpawned, ChildEnd, DriverRequest, ResultData, Spawn, SpawnedEnd, ToWorker,
+};
 use wasmhost_proto::{JobId, Lease, TaskId, WorkerId};
 
-const WORK: &str = "work";
+pub(crate) const WORK: &str = "work";
 
 /// A driver, what it starts, and perhaps one that takes the results.
 pub(crate) fn plan(rng: &mut Rng) -> JobPlan {
@@ -46,8 +48,14 @@ pub(crate) fn wanted(job: JobId) -> u32 {
 #[derive(Default, Debug)]
 pub(crate) struct Drive {
     started: u32,
-    open: BTreeSet<String>,
-    asked: bool,
+    pub open: BTreeSet<String>,
+    pub asked: bool,
+    /// Of one that serves requests: it wants the next, no more come, the last number,
+    /// what it was given and has not started.
+    pub listens: bool,
+    pub closed: bool,
+    pub last: u64,
+    pub given: Option<DriverRequest>,
 }
 
 /// What keys came to mean, in all processes of all workers.
@@ -58,6 +66,11 @@ impl World {
     /// has nothing left to do.
     pub(crate) fn drive(&mut self, id: WorkerId, key: (TaskId, Lease)) -> bool {
         let (task, lease) = key;
+        let plan = self.disk.plans.get(&task.job);
+        let plan = plan.or_else(|| self.disk.plan_to_come(task.job));
+        if plan.is_some_and(|plan| plan.serves) {
+            return self.drive_requests(id, key);
+        }
         let wanted = wanted(task.job);
         let some = self.rng.range(1, 5) as u32;
         let Some(drive) = self
@@ -161,7 +174,7 @@ impl World {
 
 /// Of a job that has succeeded: its driver's every key is one task.
 pub(crate) fn settled(disk: &Disk, job: JobId) {
-    if disk.plans[&job].nodes[0].driver {
+    if disk.plans[&job].nodes[0].driver && !disk.plans[&job].serves {
         let first = TaskId {
             job,
             node: 1,

@@ -20,6 +20,9 @@ impl World {
         if self.primary.is_none() {
             return;
         }
+        if self.serving.is_some() && self.rng.percent(50) {
+            return self.ask_driver();
+        }
         match self.rng.range(0, 10) {
             0 => self.ask_cancel(),
             1 => self.ask_retry(),
@@ -28,7 +31,7 @@ impl World {
         }
     }
 
-    fn ask(&mut self, asked: Asked, event: impl FnOnce(u64) -> Event) {
+    pub(crate) fn ask(&mut self, asked: Asked, event: impl FnOnce(u64) -> Event) {
         self.last_request += 1;
         let request = self.last_request;
         let event = event(request);

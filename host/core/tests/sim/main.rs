@@ -13,6 +13,7 @@ mod graphs;
 mod jobs;
 mod network;
 mod primary;
+mod requests;
 mod rng;
 mod witness;
 mod worker;

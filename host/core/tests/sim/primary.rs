@@ -17,6 +17,7 @@ impl World {
         let primary = Primary::new(self.config, term, seed, self.clock(), self.disk.recover());
         self.primary = Some(primary);
         self.drain_primary();
+        self.serve();
     }
 
     pub(crate) fn primary_event(&mut self, event: Event) {
@@ -141,6 +142,11 @@ impl World {
                 if self.rng.percent(50) {
                     self.reliable.insert(id);
                 }
+            }
+            (Some(Asked::Task(key)), Ok(_)) => {
+                let known = self.disk.requests.values().any(|r| r.key == key);
+                assert!(known, "request {key} was acknowledged and is not durable");
+                self.seen.note("driver asked");
             }
             (Some(Asked::Cancel(id)), Ok(_)) => self.witness.cancel_acked(&self.disk, id),
             (Some(_), _) => {}

@@ -16,13 +16,15 @@ pub(crate) struct Seen {
     counts: BTreeMap<&'static str, u64>,
 }
 
-const EVERYTHING: [&str; 27] = [
+const EVERYTHING: [&str; 29] = [
     "adopted lease",
     "array of results",
     "began before it was durable",
     "cancel",
     "commit lost",
     "drain",
+    "driver asked",
+    "driver replaced",
     "duplicate batch",
     "job cancelled",
     "job failed",

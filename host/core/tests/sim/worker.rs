@@ -224,6 +224,7 @@ impl World {
                     );
                 }
                 Effect::Spawned(end) => self.driver_hears(id, process, *end),
+                Effect::Request(given) => self.driver_is_given(id, process, *given),
                 Effect::Start(start) => match worker.has_room() {
                     true => self.run_begins(id, process, *start),
                     false => worker.waiting.push_back(*start),

@@ -3,6 +3,7 @@
 use crate::disk::Disk;
 use crate::drivers::Meanings;
 use crate::network::Wire;
+use crate::requests;
 use crate::rng::Rng;
 use crate::witness::{Seen, Witness};
 use crate::worker::SimWorker;
@@ -10,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use wasmhost_core::clock::{Mono, Now};
 use wasmhost_core::prepared::Preparation;
 use wasmhost_core::primary::{Event, Primary, PrimaryConfig};
+use wasmhost_proto::plan::JobPlan;
 use wasmhost_proto::wire::{ToPrimary, ToWorker};
 use wasmhost_proto::{Digest, JobId, Lease, TaskId, Timestamp, WorkerId};
 
@@ -17,6 +19,8 @@ use wasmhost_proto::{Digest, JobId, Lease, TaskId, Timestamp, WorkerId};
 const CALM: u64 = 20_000;
 /// When everything must have ended.
 const END: u64 = 400_000;
+/// One schedule of so many has a primary with a driver.
+const SERVED: u64 = 4;
 /// 2026-11-20, in milliseconds since 1970.
 const WALL: u64 = 1_795_176_000_000;
 
@@ -99,6 +103,8 @@ pub(crate) enum RunStep {
 pub(crate) enum Asked {
     Submit(Option<String>),
     Cancel(JobId),
+    /// Of the primary's driver, by key.
+    Task(String),
     Retry,
     Drain,
 }
@@ -123,6 +129,8 @@ pub(crate) struct World {
     pub meanings: Meanings,
     pub seen: Seen,
     pub reliable: BTreeSet<JobId>,
+    /// What the primary's driver runs.
+    pub serving: Option<JobPlan>,
     trace: bool,
 }
 
@@ -155,8 +163,12 @@ pub(crate) fn run(seed: u64, trace: bool) -> Seen {
         witness: Witness::default(),
         seen: Seen::default(),
         reliable: BTreeSet::new(),
+        serving: None,
         trace,
     };
+    if seed.is_multiple_of(SERVED) {
+        world.serving = Some(requests::plan(&mut world.rng));
+    }
     world.start_primary();
     for n in 1..=count {
         world.workers.insert(WorkerId(n), SimWorker::default());
@@ -172,6 +184,9 @@ pub(crate) fn run(seed: u64, trace: bool) -> Seen {
     world.at(300, Item::Fault);
     world.run_until(CALM, &|_| false);
     world.heal();
+    world.run_until(END, &World::is_answered);
+    requests::settled(&world.disk);
+    world.serve_no_more();
     world.run_until(END, &World::is_settled);
     let (disk, seen) = (&world.disk, &mut world.seen);
     world.witness.settled(disk, seen);

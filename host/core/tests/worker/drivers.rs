@@ -4,8 +4,10 @@
 use super::bench::{Bench, LEASE, MODULE, spec, task};
 use wasmhost_core::worker::{Effect, Event};
 use wasmhost_proto::JobId;
+use wasmhost_proto::limits::MAX_SPAWNED_OPEN;
 use wasmhost_proto::wire::{
-    AssignRun, CancelSpawned, ChildEnd, NodeSpec, RunItems, Spawn, SpawnedEnd, ToPrimary, ToWorker,
+    AssignRun, CancelSpawned, ChildEnd, DriverRequest, GivenRequest, NodeSpec, RunItems, Spawn,
+    SpawnedEnd, ToPrimary, ToWorker,
 };
 
 const DRIVER: u32 = 0;
@@ -108,11 +110,12 @@ fn ends_come_once_and_when_asked_for() {
 }
 
 fn gives_up(key: &str) -> Event {
-    Event::CancelSpawned(Box::new(CancelSpawned {
-        task: driver(),
-        lease: LEASE,
-        key: key.into(),
-    }))
+    give_up(driver(), LEASE, key)
+}
+
+fn give_up(task: wasmhost_proto::TaskId, lease: wasmhost_proto::Lease, key: &str) -> Event {
+    let key = key.into();
+    Event::CancelSpawned(Box::new(CancelSpawned { task, lease, key }))
 }
 
 #[test]
@@ -147,4 +150,114 @@ fn only_drivers_are_heard() {
     })));
     bench.event(Event::Await(task(5), LEASE));
     assert_eq!((said(&mut bench), heard(&mut bench)), (vec![], vec![]));
+}
+
+#[test]
+fn nothing_is_believed_of_what_a_lying_executor_says_for_a_driver() {
+    let stranger = |index| wasmhost_proto::TaskId { index, ..driver() };
+    let other_job = wasmhost_proto::TaskId {
+        job: JobId(2),
+        ..driver()
+    };
+    let later = wasmhost_proto::Lease {
+        attempt: LEASE.attempt + 1,
+        ..LEASE
+    };
+    let mut bench = driving(2);
+    bench.assign(5, 1);
+    bench.sent.clear();
+    let who = [
+        (task(5), LEASE),
+        (stranger(1), LEASE),
+        (stranger(u32::MAX), LEASE),
+        (other_job, LEASE),
+        (driver(), later),
+    ];
+    for (task, lease) in who {
+        let spawn = Spawn {
+            task,
+            lease,
+            key: "a".into(),
+            node: "work".into(),
+            input: vec![],
+        };
+        bench.event(Event::Spawn(Box::new(spawn)));
+        bench.event(give_up(task, lease, "a"));
+        bench.event(Event::Await(task, lease));
+        bench.event(Event::NextRequest(task, lease));
+    }
+    // Keys that it never started.
+    bench.event(gives_up("nobody"));
+    assert_eq!((asked(&mut bench), said(&mut bench)), (vec![], vec![]));
+    // More under way than there may be.
+    for n in 0..2 * MAX_SPAWNED_OPEN {
+        start(&mut bench, &n.to_string());
+    }
+    assert_eq!(said(&mut bench).len(), MAX_SPAWNED_OPEN);
+    // Ends that nobody takes count, too.
+    for n in 0..MAX_SPAWNED_OPEN {
+        end(&mut bench, &n.to_string());
+    }
+    start(&mut bench, "more");
+    assert_eq!(said(&mut bench), [""; 0]);
+    bench.event(Event::Await(driver(), LEASE));
+    start(&mut bench, "more");
+    assert_eq!(said(&mut bench), ["more"]);
+}
+
+/// Numbers after which drivers asked for a request.
+fn asked(bench: &mut Bench) -> Vec<u64> {
+    let asked = bench.sent.iter().filter_map(|message| match message {
+        ToPrimary::NextRequest(next) => Some(next.after),
+        _ => None,
+    });
+    let asked = asked.collect();
+    bench
+        .sent
+        .retain(|message| !matches!(message, ToPrimary::NextRequest(_)));
+    asked
+}
+
+#[test]
+fn a_request_is_given_once_and_asked_for_again_in_a_new_session() {
+    let give = |bench: &mut Bench, number: Option<u64>| {
+        let request = number.map(|number| DriverRequest {
+            number,
+            key: format!("request:{number}"),
+            node: "work".into(),
+            input: vec![],
+        });
+        bench.hear(ToWorker::Request(Box::new(GivenRequest {
+            task: driver(),
+            lease: LEASE,
+            request,
+        })));
+    };
+    let given = |bench: &mut Bench| -> Vec<Option<u64>> {
+        let given = bench.effects.drain(..).filter_map(|effect| match effect {
+            Effect::Request(given) => Some(given.request.map(|r| r.number)),
+            _ => None,
+        });
+        given.collect()
+    };
+    let mut bench = driving(1);
+    give(&mut bench, Some(1));
+    assert_eq!(given(&mut bench), [], "nobody had asked");
+    for _ in 0..3 {
+        bench.event(Event::NextRequest(driver(), LEASE));
+    }
+    assert_eq!(asked(&mut bench), [0]);
+    give(&mut bench, Some(7));
+    give(&mut bench, Some(8));
+    assert_eq!(given(&mut bench), [Some(7)]);
+    bench.event(Event::NextRequest(driver(), LEASE));
+    assert_eq!(asked(&mut bench), [7]);
+    bench.event(Event::Disconnected);
+    bench.connect();
+    assert_eq!(asked(&mut bench), [7]);
+    // An answer of the session before.
+    give(&mut bench, Some(7));
+    assert_eq!(given(&mut bench), []);
+    give(&mut bench, None);
+    assert_eq!(given(&mut bench), [None]);
 }

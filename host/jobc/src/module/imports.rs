@@ -59,7 +59,7 @@ const TASK: [(&str, &[&str]); 5] = [
     ),
     ("status", &["progress", "set", "event"]),
     ("log", &["write"]),
-    ("driver", &["spawn", "under-way", "wait", "cancel"]),
+    ("driver", &["spawn", "under-way", "wait", "cancel", "next"]),
     ("script", &["source", "name"]),
 ];
 const TASK_PACKAGE: &str = "wasmhost:task";

@@ -88,6 +88,7 @@ fn job(definition: &Definition, values: &Values, nodes: Vec<NodePlan>) -> JobPla
             .collect(),
         nodes,
         definition: None,
+        serves: false,
     }
 }
 

@@ -1,7 +1,9 @@
-//! `wasmhost:task/driver`: starting tasks of the same job. Tasks that are no drivers
+//! `wasmhost:task/driver`: starting tasks of the same job, and the requests that
+//! come to a primary's driver. Tasks that are no drivers
 //! are told so.
 
-use super::wasmhost::task::driver::{Ended, Failure, Host, Outcome};
+use super::wasmhost::task::driver::{Ended, Event, Failure, Host, Outcome, Request};
+use crate::driver::DriverEvent;
 use crate::state::State;
 use std::time::Duration;
 use wasmhost_proto::executor::SpawnedEnd;
@@ -23,16 +25,21 @@ impl Host for State {
     async fn wait(&mut self, timeout_ms: Option<u64>) -> Option<Ended> {
         let driver = self.attempt.driver.as_ref()?;
         let (key, end) = driver.wait(timeout_ms.map(Duration::from_millis)).await?;
-        let outcome = match end {
-            SpawnedEnd::Success(bytes) => Outcome::Success(bytes),
-            SpawnedEnd::Large(len) => Outcome::Large(len),
-            SpawnedEnd::Failure(failure) => Outcome::Failed(Failure {
-                kind: failure.kind.name().into(),
-                message: failure.message,
-            }),
-            SpawnedEnd::Refused(why) => Outcome::Refused(why),
-        };
-        Some(Ended { key, outcome })
+        Some(ended(key, end))
+    }
+
+    async fn next(&mut self, timeout_ms: Option<u64>) -> Option<Event> {
+        let driver = self.attempt.driver.as_ref()?;
+        Some(
+            match driver.next(timeout_ms.map(Duration::from_millis)).await? {
+                DriverEvent::Ended(key, end) => Event::Ended(ended(key, end)),
+                DriverEvent::Request(request) => Event::Request(Request {
+                    key: request.key,
+                    task: request.node,
+                    input: request.input,
+                }),
+            },
+        )
     }
 
     fn cancel(&mut self, key: String) {
@@ -40,4 +47,17 @@ impl Host for State {
             driver.cancel(key);
         }
     }
+}
+
+fn ended(key: String, end: SpawnedEnd) -> Ended {
+    let outcome = match end {
+        SpawnedEnd::Success(bytes) => Outcome::Success(bytes),
+        SpawnedEnd::Large(len) => Outcome::Large(len),
+        SpawnedEnd::Failure(failure) => Outcome::Failed(Failure {
+            kind: failure.kind.name().into(),
+            message: failure.message,
+        }),
+        SpawnedEnd::Refused(why) => Outcome::Refused(why),
+    };
+    Ended { key, outcome }
 }

@@ -15,6 +15,7 @@ wasmtime::component::bindgen!({
     path: "../../proto/wit",
     imports: {
         "wasmhost:task/driver.wait": async,
+        "wasmhost:task/driver.next": async,
         "wasmhost:task/status": trappable,
         "wasmhost:task/log": trappable,
     },

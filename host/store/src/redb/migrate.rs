@@ -6,7 +6,7 @@
 use super::tables::{
     ATTEMPTS, ENDS, JOBS, KEYS, LIVE, META, MODULES, PLANS, SCHEMA, TOKENS, WORKERS,
 };
-use super::{definitions, durable_write, prepared, spawned, storage, v1, v2};
+use super::{definitions, durable_write, prepared, requests, spawned, storage, v1, v2, v3};
 use crate::StoreError;
 use crate::blobs::{BlobError, sync_dir};
 use ::redb::{
@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use wasmhost_proto::limits::STORE_CACHE;
 
 /// The schema that this version writes.
-pub const VERSION: u64 = 3;
+pub const VERSION: u64 = 4;
 
 /// Brings a database from version `from` to the next.
 struct Step {
@@ -33,6 +33,10 @@ const STEPS: &[Step] = &[
     Step {
         from: 2,
         apply: v2::step,
+    },
+    Step {
+        from: 3,
+        apply: v3::step,
     },
 ];
 
@@ -172,6 +176,7 @@ pub(super) fn init(database: &Database) -> Result<(), StoreError> {
         definitions::create(txn)?;
         prepared::create(txn)?;
         spawned::create(txn)?;
+        requests::create(txn)?;
         set_schema(txn, VERSION)
     })
 }

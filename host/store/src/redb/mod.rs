@@ -21,17 +21,19 @@ mod migrate;
 mod outcome;
 mod prepared;
 mod recover;
+mod requests;
 mod spawned;
 mod tables;
 mod v1;
 mod v2;
+mod v3;
 mod varint;
 mod write;
 
 pub use migrate::{OpenError, VERSION};
 
 use self::tables::{
-    ATTEMPTS, Bytes, ENDS, JOBS, KEYS, META, MODULES, PLANS, TERM, TOKENS, WORKERS,
+    ATTEMPTS, Bytes, ENDS, JOBS, KEYS, META, MODULES, PLANS, REQUESTS, TERM, TOKENS, WORKERS,
 };
 use crate::{Store, StoreError};
 use ::redb::{
@@ -45,7 +47,7 @@ use std::error::Error;
 use std::path::Path;
 use wasmhost_core::record::{
     AttemptRecord, DefinitionHead, DefinitionRecord, JobRecord, ModuleRecord, OutcomeRecord,
-    RecoveredJob, TokenRecord, WorkerRecord, Write,
+    RecoveredJob, RequestRecord, TokenRecord, WorkerRecord, Write,
 };
 use wasmhost_proto::plan::JobPlan;
 use wasmhost_proto::{Digest, JobId, NodeIndex, TaskId, TokenId};
@@ -184,6 +186,14 @@ impl Store for RedbStore {
 
     fn recover_job(&self, job: JobId) -> Result<Option<RecoveredJob>, StoreError> {
         recover::one(&self.read()?, job)
+    }
+
+    fn request(&self, key: &str) -> Result<Option<RequestRecord>, StoreError> {
+        self.get(REQUESTS, "requests", key)
+    }
+
+    fn waiting_requests(&self) -> Result<Vec<RequestRecord>, StoreError> {
+        requests::waiting(&self.read()?)
     }
 
     fn workers(&self) -> Result<Vec<WorkerRecord>, StoreError> {

@@ -1,4 +1,4 @@
-//! The tables of version 3. Keys are in the order in which records are written
+//! The tables of version 4. Keys are in the order in which records are written
 //! and read: a job's outcomes lie side by side.
 
 use ::redb::TableDefinition;
@@ -34,6 +34,10 @@ pub(super) const ATTEMPTS: TableDefinition<AttemptKey, Bytes> = TableDefinition:
 pub(super) const PREPARED: TableDefinition<NodeKey, Bytes> = TableDefinition::new("prepared");
 /// Tasks that drivers have started.
 pub(super) const SPAWNED: TableDefinition<TaskKey, Bytes> = TableDefinition::new("spawned");
+/// Requests to a primary's driver, by their keys.
+pub(super) const REQUESTS: TableDefinition<&str, Bytes> = TableDefinition::new("requests");
+/// The keys of those that wait, by their numbers, so that a restart reads no others.
+pub(super) const WAITING: TableDefinition<u64, &str> = TableDefinition::new("waiting_requests");
 pub(super) const WORKERS: TableDefinition<u64, Bytes> = TableDefinition::new("workers");
 pub(super) const MODULES: TableDefinition<[u8; 32], Bytes> = TableDefinition::new("modules");
 pub(super) const TOKENS: TableDefinition<u64, Bytes> = TableDefinition::new("tokens");

@@ -5,7 +5,7 @@ use super::ends::{self, Change};
 use super::tables::{
     ATTEMPTS, ENDS, JOBS, KEYS, LIVE, META, MODULES, PLANS, TERM, TOKENS, WORKERS,
 };
-use super::{codec, definitions, job, prepared, spawned, storage};
+use super::{codec, definitions, job, prepared, requests, spawned, storage};
 use crate::StoreError;
 use ::redb::WriteTransaction;
 use std::collections::BTreeMap;
@@ -74,6 +74,7 @@ fn put_rare(txn: &WriteTransaction, write: &Write) -> Result<(), StoreError> {
             table.remove(token.0).map_err(storage)?;
         }
         Write::Spawned(task, record) => spawned::put(txn, *task, record)?,
+        Write::Request(record) => requests::put(txn, record)?,
         Write::Prepared(job, node, record) => prepared::put(txn, *job, *node, record)?,
         Write::RemovePrepared(job, node) => prepared::remove(txn, *job, *node)?,
         Write::Definition(record) => definitions::put(txn, record)?,

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use wasmhost_core::prepared::PreparedRecord;
 use wasmhost_core::record::{
     AttemptRecord, DefinitionBody, DefinitionHead, DefinitionRecord, JobFailureRecord, JobRecord,
-    ModuleRecord, OutcomeRecord, Published, StoredResult, TokenRecord, WorkerRecord, Write,
+    ModuleRecord, OutcomeRecord, Published, RequestAnswer, RequestRecord, StoredResult,
+    TokenRecord, WorkerRecord, Write,
 };
 use wasmhost_proto::api::{Counts, JobState, TokenKind};
 use wasmhost_proto::input::{Array, BlobRef, Input, Item};
@@ -38,6 +39,18 @@ pub fn prepared(count: u8) -> PreparedRecord {
     PreparedRecord::Run {
         input: Some(StoredResult::Blob(blob(count))),
         count: Some(count.into()),
+    }
+}
+
+/// A request to the primary's driver.
+pub fn request(key: &str, number: u64, answer: Option<RequestAnswer>) -> RequestRecord {
+    RequestRecord {
+        key: key.into(),
+        number,
+        node: "render".into(),
+        input: vec![7],
+        submitted: Timestamp(5),
+        answer,
     }
 }
 

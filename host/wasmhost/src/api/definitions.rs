@@ -8,7 +8,7 @@ use super::extract::{Json, Path, Query};
 use super::pinned::Noting;
 use super::problem::Problem;
 use super::state::{App, Shared, blocking, to_the_end, turn};
-use super::{auth, stored, submission};
+use super::{auth, serving, stored, submission};
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -47,7 +47,11 @@ pub(crate) async fn apply(
     check(&request)?;
     let (head, created) = to_the_end(async move {
         let _turn = turn;
-        put(&app, request).await
+        let (head, created) = put(&app, request).await?;
+        if created && app.serving.is_of(&head.name) {
+            serving::load(&app).await?;
+        }
+        Ok::<_, Problem>((head, created))
     })
     .await?;
     let status = match created {

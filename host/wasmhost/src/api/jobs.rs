@@ -6,7 +6,7 @@
 use super::extract::{Json, OptionalJson, Path, Query};
 use super::problem::Problem;
 use super::state::{App, Shared, place, to_the_end, turn};
-use super::{capacity, resolve, stored, submission};
+use super::{capacity, driver, resolve, stored, submission};
 use crate::primary::{ApiRefusal, Stopped};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -351,6 +351,11 @@ pub(crate) fn refused(refusal: ApiRefusal) -> Problem {
                 format!("the idempotency key belongs to job {id}, which is a different one");
             Problem::invalid("key_reused", title).help("Use a new key for a new job.")
         }
+        Refusal::NoDriver
+        | Refusal::NoSuchTask(_)
+        | Refusal::RequestKeyReused
+        | Refusal::RequestsFull(_)
+        | Refusal::NoSuchRequest => driver::refused(refusal),
         Refusal::Full(max) => {
             let title = format!("there are {max} live jobs, and no more fit");
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "full", title)

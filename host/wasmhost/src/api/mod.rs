@@ -8,7 +8,7 @@
 //! |---|---|
 //! | connections | `server`, `tls` |
 //! | around every request | `edge`, `auth`, `problem`, `extract` |
-//! | what can be asked | `jobs` (`submission`, `stored`, `capacity`), `definitions` (`pinned`), `tasks`, `results`, `status`, `events`, `workers`, `modules`, `blobs`, `tokens`, `info`, `metrics`, `openapi` |
+//! | what can be asked | `jobs` (`submission`, `stored`, `capacity`), `definitions` (`pinned`), `driver` (`serving`), `tasks`, `results`, `status`, `events`, `workers`, `modules`, `blobs`, `tokens`, `info`, `metrics`, `openapi` |
 //! | from what people type to ids | `resolve`, `catalogue` |
 
 mod auth;
@@ -17,6 +17,7 @@ mod blobs;
 mod capacity;
 mod catalogue;
 mod definitions;
+mod driver;
 mod edge;
 mod engines;
 mod events;
@@ -32,6 +33,7 @@ mod resolve;
 mod results;
 mod router;
 mod server;
+mod serving;
 mod state;
 mod status;
 mod stored;

@@ -3,15 +3,15 @@
 use super::problem::Problem;
 use super::state::Shared;
 use super::{
-    batch, blobs, definitions, edge, events, info, jobs, metrics, modules, openapi, results,
-    status, tasks, tokens, workers,
+    batch, blobs, definitions, driver, edge, events, info, jobs, metrics, modules, openapi,
+    results, status, tasks, tokens, workers,
 };
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{StatusCode, Uri};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
-use wasmhost_proto::limits::{MAX_HTTP_BODY, MAX_SMALL_BODY};
+use wasmhost_proto::limits::{MAX_HTTP_BODY, MAX_REQUEST_BODY, MAX_SMALL_BODY};
 
 /// The routes with their description.
 pub(crate) fn routes() -> OpenApiRouter<Shared> {
@@ -35,6 +35,9 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(definitions::get, definitions::remove))
         .routes(routes!(definitions::versions))
         .routes(routes!(definitions::schema))
+        .routes(routes!(driver::get))
+        .routes(routes!(driver::list, driver::make).layer(DefaultBodyLimit::max(MAX_REQUEST_BODY)))
+        .routes(routes!(driver::show, driver::withdraw))
         .routes(routes!(events::cluster))
         .routes(routes!(workers::list))
         .routes(routes!(workers::drain))

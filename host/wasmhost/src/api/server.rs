@@ -4,7 +4,7 @@
 
 use super::edge::Remote;
 use super::state::{App, Shared};
-use super::{engines, router, tls};
+use super::{engines, router, serving, tls};
 use crate::primary::Handle;
 use anyhow::Context;
 use axum::Router;
@@ -24,6 +24,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
+use wasmhost_proto::api::{DriverView, StoredName};
 use wasmhost_proto::limits::{HTTP_HEAD_MS, HTTP_SHUTDOWN_MS, MAX_HTTP_CONNECTIONS};
 
 /// Bytes of a request's head: tokens, keys and cursors are far below.
@@ -42,6 +43,8 @@ pub(crate) struct HttpOptions {
     pub(crate) allow_plain: bool,
     /// A folder of engines that become modules before anybody is served.
     pub(crate) engines: Option<PathBuf>,
+    /// The stored definition of the primary's driver.
+    pub(crate) driver: Option<StoredName>,
 }
 
 /// A running server.
@@ -49,6 +52,7 @@ pub(crate) struct Serving {
     address: SocketAddr,
     secure: bool,
     engines: Vec<String>,
+    driver: DriverView,
     accepting: JoinHandle<()>,
 }
 
@@ -62,6 +66,11 @@ impl Serving {
     /// The names of the modules that came from the folder of engines.
     pub(crate) fn engines(&self) -> &[String] {
         &self.engines
+    }
+
+    /// The primary's driver as it was when the server began.
+    pub(crate) fn driver(&self) -> &DriverView {
+        &self.driver
     }
 
     /// Waits until it has shut down.
@@ -92,18 +101,23 @@ pub(crate) async fn serve(
     let address = listener.local_addr()?;
     let secure = acceptor.is_some();
     let closing = CancellationToken::new();
-    let app = App::new(handle, closing.clone(), secure)
+    let app = App::new(handle, closing.clone(), secure, options.driver)
         .await
         .context("the modules cannot be read")?;
     let engines = match &options.engines {
         Some(dir) => engines::load(&app, dir).await?,
         None => Vec::new(),
     };
+    if let Err(problem) = serving::load(&app).await {
+        anyhow::bail!("{problem}");
+    }
+    let driver = app.serving.view();
     let accepting = tokio::spawn(accept(listener, acceptor, app, closing, shutdown));
     Ok(Serving {
         address,
         secure,
         engines,
+        driver,
         accepting,
     })
 }

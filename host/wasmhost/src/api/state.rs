@@ -4,12 +4,14 @@
 use super::catalogue::Catalogue;
 use super::metrics::Metrics;
 use super::problem::Problem;
+use super::serving::Serving;
 use crate::primary::Handle;
 use std::sync::Arc;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, RwLock, Semaphore};
 use tokio_util::sync::CancellationToken;
 use wasmhost_core::clock::Now;
 use wasmhost_core::primary::Primary;
+use wasmhost_proto::api::StoredName;
 use wasmhost_proto::limits;
 use wasmhost_store::{Store, StoreError};
 
@@ -25,6 +27,8 @@ pub(crate) struct App {
     pub(crate) catalogue: RwLock<Arc<Catalogue>>,
     /// Stored definitions change one at a time.
     pub(crate) definitions: Mutex<()>,
+    /// The primary's own driver.
+    pub(crate) serving: Serving,
     /// What happened over HTTP.
     pub(crate) metrics: Metrics,
     /// Event streams at once.
@@ -47,6 +51,7 @@ impl App {
         handle: Handle,
         closing: CancellationToken,
         secure: bool,
+        driver: Option<StoredName>,
     ) -> Result<Shared, StoreError> {
         let store = handle.store().clone();
         let modules = blocking(move || store.modules()).await?;
@@ -54,6 +59,7 @@ impl App {
             handle,
             catalogue: RwLock::new(Arc::new(Catalogue::new(modules))),
             definitions: Mutex::default(),
+            serving: Serving::new(driver),
             metrics: Metrics::new(),
             watchers: Arc::new(Semaphore::new(limits::MAX_WATCHERS)),
             submissions: Arc::new(Semaphore::new(limits::MAX_SUBMISSIONS)),

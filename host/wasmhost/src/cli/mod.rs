@@ -9,6 +9,7 @@ mod context;
 mod definition;
 mod dev;
 mod drain;
+mod driver;
 pub(crate) mod exit;
 mod explain;
 mod follow;
@@ -19,6 +20,7 @@ mod module;
 mod modules;
 mod reference;
 mod report;
+mod request;
 mod result;
 mod retry;
 mod run_primary;
@@ -81,6 +83,10 @@ enum Command {
     Cancel(cancel::Args),
     /// Run the failed and cancelled tasks of a job again
     Retry(retry::Args),
+    /// Ask the primary's driver for a task
+    Request(request::Args),
+    /// The driver that the primary was started with
+    Driver,
     /// List workers
     Workers,
     /// Let a worker finish what it has and give it nothing more
@@ -170,6 +176,8 @@ async fn dispatch(command: Command, cx: &Context) -> anyhow::Result<Exit> {
         Command::Result(args) => result::run(args, cx).await,
         Command::Cancel(args) => cancel::run(args, cx).await,
         Command::Retry(args) => retry::run(args, cx).await,
+        Command::Request(args) => request::run(args, cx).await,
+        Command::Driver => driver::run(cx).await,
         Command::Workers => workers::run(cx).await,
         Command::Drain(args) => drain::run(args, cx).await,
         Command::Module(verb) => module::run(verb, cx).await,

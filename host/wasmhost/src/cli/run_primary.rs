@@ -13,6 +13,7 @@ use serde_json::json;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use tokio_util::sync::CancellationToken;
+use wasmhost_proto::api::{DriverView, StoredName};
 use wasmhost_proto::limits::{DEFAULT_CANCEL_GRACE_MS, DEFAULT_LEASE_MS};
 
 #[derive(clap::Args, Debug, Default)]
@@ -80,6 +81,15 @@ pub(crate) struct Args {
         hide_env_values = true
     )]
     pub(crate) engines: Option<PathBuf>,
+    /// Stored definition, NAME or NAME@VERSION, whose driver runs as long as this primary
+    /// and is given what `wasmhost request` asks for
+    #[arg(
+        long,
+        env = "WASMHOST_DRIVER",
+        value_name = "NAME",
+        hide_env_values = true
+    )]
+    pub(crate) driver: Option<StoredName>,
 }
 
 /// What a primary needs to start: flags over the file over defaults.
@@ -129,6 +139,7 @@ impl Args {
                 tls,
                 allow_plain,
                 engines: engines.or_else(beside),
+                driver: self.driver.or_else(|| file.driver.clone()),
             },
         }
     }
@@ -195,6 +206,21 @@ impl Server {
         }
     }
 
+    /// The primary's driver, for people; empty when there is none.
+    fn driver(&self) -> String {
+        match self.serving.driver() {
+            DriverView { name: None, .. } => String::new(),
+            DriverView {
+                name: Some(name),
+                error: Some(error),
+                ..
+            } => format!("  driver   {name} cannot be loaded: {error}\n"),
+            DriverView {
+                name: Some(name), ..
+            } => format!("  driver   {name}\n"),
+        }
+    }
+
     /// Waits until it cannot go on: always an error.
     pub(crate) async fn failed(&mut self) -> anyhow::Error {
         self.running.failed().await
@@ -229,13 +255,18 @@ fn announce(cx: &Context, server: &Server, data_dir: &Path) -> anyhow::Result<()
         server.url(),
     );
     if cx.out.is_json() {
-        let ready = json!({ "cluster": cluster, "worker_address": workers, "api": api });
+        let driver = server.serving.driver();
+        let mut ready = json!({ "cluster": cluster, "worker_address": workers, "api": api });
+        if driver.name.is_some() {
+            ready["driver"] = json!(driver);
+        }
         return cx.out.answer(&ready, |_| String::new(), |_| String::new());
     }
     cx.out.talk(format!(
-        "primary of cluster {cluster}\n  clients  {api}  (token in {})\n  workers  {workers} (UDP)\n{}{}",
+        "primary of cluster {cluster}\n  clients  {api}  (token in {})\n  workers  {workers} (UDP)\n{}{}{}",
         data_dir.join("client.token").display(),
         server.engines(),
+        server.driver(),
         dim("next: wasmhost token create --worker"),
     ));
     Ok(())

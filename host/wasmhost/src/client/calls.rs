@@ -14,7 +14,7 @@ use wasmhost_proto::input::BlobRef;
 /// To send and check a module of the largest size, on a slow line.
 pub(super) const UPLOAD: Duration = Duration::from_secs(1800);
 /// How long one request waits for the end of a job: less than its time limit.
-const LONG_POLL: Duration = Duration::from_secs(10);
+pub(super) const LONG_POLL: Duration = Duration::from_secs(10);
 /// A primary that comes back within this time is waited for.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 /// Between two tries to reach it.

@@ -3,6 +3,7 @@
 
 mod calls;
 mod definitions;
+mod driver;
 pub(crate) mod error;
 mod sse;
 

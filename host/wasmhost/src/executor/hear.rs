@@ -2,6 +2,7 @@
 //! keeps within their bounds. Anything else costs it its life. May be dropped while it
 //! waits: a run leaves its seat only when there is room to tell of it.
 
+use super::drives::{asked, drives};
 use super::ipc::Receiver;
 use super::output::{Gather, GatherError, OutputData};
 use super::placed::Placed;
@@ -13,13 +14,12 @@ use std::io::{self, ErrorKind};
 use tokio::net::unix::OwnedReadHalf;
 use wasmhost_proto::executor::{Ended, FromExecutor, RunId};
 use wasmhost_proto::limits::{
-    MAX_EVENTS, MAX_FAILURE_TEXT, MAX_INLINE, MAX_LOG_BYTES, MAX_NAME, MAX_SPAWN_INPUT,
-    MAX_SPAWN_KEY, MAX_STATUS_BYTES, MAX_STATUS_VALUE, MAX_STATUS_VALUES,
+    MAX_EVENTS, MAX_FAILURE_TEXT, MAX_INLINE, MAX_LOG_BYTES, MAX_STATUS_BYTES, MAX_STATUS_VALUE,
+    MAX_STATUS_VALUES,
 };
 use wasmhost_proto::outcome::{Failure, FailureKind};
 use wasmhost_proto::status::{Status, Value};
 use wasmhost_proto::{Lease, TaskId};
-use wasmhost_sandbox::DriverCall;
 
 /// A log's note on what was left out.
 const LOG_NOTE: usize = 256;
@@ -28,7 +28,7 @@ const LOG_NOTE: usize = 256;
 type Key = (TaskId, Lease);
 
 /// A message that an honest executor does not send.
-struct Violation(String);
+pub(super) struct Violation(pub(super) String);
 
 /// What is on a seat.
 type Runs = BTreeMap<RunId, Placed>;
@@ -101,24 +101,13 @@ async fn handle(
             push(shared, seat, run, &bytes, outputs).await?
         }
         FromExecutor::Ended(ended) => end_all(shared, seat, ended, outputs).await?,
-        FromExecutor::Spawn {
-            run,
-            key,
-            node,
-            input,
-        } => {
-            let fits = key.len() <= MAX_SPAWN_KEY
-                && node.len() <= MAX_NAME
-                && input.len() <= MAX_SPAWN_INPUT;
-            if !fits {
-                return Err(Violation(format!("run {run} starts a task out of bounds")));
-            }
-            drives(shared, seat, run, DriverCall::Spawn { key, node, input }).await?;
+        FromExecutor::Spawn { run, .. }
+        | FromExecutor::CancelSpawned { run, .. }
+        | FromExecutor::Await { run }
+        | FromExecutor::NextRequest { run } => {
+            let call = asked(message)?;
+            drives(shared, seat, run, call).await?;
         }
-        FromExecutor::CancelSpawned { run, key } => {
-            drives(shared, seat, run, DriverCall::Cancel { key }).await?;
-        }
-        FromExecutor::Await { run } => drives(shared, seat, run, DriverCall::Await).await?,
         FromExecutor::Returned(runs) => {
             let room = shared.room().await;
             room.send(PoolEvent::Returned(returned(shared, seat, &runs)?));
@@ -127,29 +116,7 @@ async fn handle(
     Ok(())
 }
 
-/// Passes on what a driver asks for.
-async fn drives(
-    shared: &Shared,
-    seat: usize,
-    run: RunId,
-    call: DriverCall,
-) -> Result<(), Violation> {
-    let (task, lease) = {
-        let state = shared.lock();
-        let placed = state.seats[seat]
-            .runs
-            .get(&run)
-            .ok_or_else(|| stranger(run))?;
-        if !placed.spec.driver {
-            return Err(Violation(format!("run {run} is no driver")));
-        }
-        (placed.task, placed.lease)
-    };
-    shared.send(PoolEvent::Drives { task, lease, call }).await;
-    Ok(())
-}
-
-fn stranger(run: RunId) -> Violation {
+pub(super) fn stranger(run: RunId) -> Violation {
     Violation(format!("run {run} is none of its own"))
 }
 

@@ -7,6 +7,7 @@
 mod cache;
 mod child;
 mod compile;
+mod drives;
 mod hear;
 mod ipc;
 mod launch;

@@ -17,7 +17,7 @@ use wasmhost_proto::executor::{RunId, SpawnedEnd, ToExecutor};
 use wasmhost_proto::module::ModuleKind;
 use wasmhost_proto::outcome::{Failure, Usage};
 use wasmhost_proto::status::Status;
-use wasmhost_proto::wire::{FinalReport, NodeSpec};
+use wasmhost_proto::wire::{DriverRequest, FinalReport, NodeSpec};
 use wasmhost_proto::{Digest, Lease, TaskId};
 use wasmhost_sandbox::DriverCall;
 
@@ -214,6 +214,11 @@ impl Pool {
     /// Tells a driver of the end that it waits for.
     pub(crate) fn spawned(&self, run: RunId, key: String, end: SpawnedEnd) {
         self.tell(run, |_| ToExecutor::Spawned { run, key, end });
+    }
+
+    /// Gives a driver the request that it waits for, or tells it that no more come.
+    pub(crate) fn requested(&self, run: RunId, request: Option<Box<DriverRequest>>) {
+        self.tell(run, |_| ToExecutor::Request { run, request });
     }
 
     fn tell(&self, run: RunId, act: impl FnOnce(&mut Placed) -> ToExecutor) {

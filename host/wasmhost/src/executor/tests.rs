@@ -1,6 +1,7 @@
 //! The pool against executors that lie, stall and die.
 #![allow(clippy::unwrap_used)]
 
+mod drives;
 mod told;
 
 use super::ipc::{Receiver, Sender};
@@ -184,6 +185,10 @@ async fn end_of(events: &mut Events) -> PoolEnd {
 
 /// Runs one order on an executor that answers it with `lie`, then on an honest one.
 async fn check_lie(why: &str, lie: fn(&Run) -> Vec<FromExecutor>) {
+    check_lie_about(order(1, 60_000), why, lie).await;
+}
+
+async fn check_lie_about(first: Order, why: &str, lie: fn(&Run) -> Vec<FromExecutor>) {
     let dir = tempfile::tempdir().unwrap();
     let (pool, mut events) = pool(&dir, 1, move |launch, mut peer| {
         Box::pin(async move {
@@ -201,7 +206,7 @@ async fn check_lie(why: &str, lie: fn(&Run) -> Vec<FromExecutor>) {
             }
         })
     });
-    pool.run(order(1, 60_000));
+    pool.run(first);
     let end = end_of(&mut events).await;
     let failure = end.failure.unwrap();
     assert_eq!(failure.kind, FailureKind::LostExecutor, "{failure:?}");

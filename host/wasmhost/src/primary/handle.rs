@@ -82,21 +82,21 @@ const KEY_STRIPES: usize = 64;
 /// The primary, as the API and the command line see it.
 #[derive(Clone)]
 pub(crate) struct Handle {
-    turns: Arc<Turns>,
+    pub(super) turns: Arc<Turns>,
     shared: Arc<Shared>,
     changes: broadcast::Sender<Change>,
-    orders: Arc<Orders>,
+    pub(super) orders: Arc<Orders>,
 }
 
 /// Requests of which the store is read before the core decides: between the two
 /// no other of the same kind may come.
-struct Orders {
+pub(super) struct Orders {
     keys: [Mutex<()>; KEY_STRIPES],
     retries: Mutex<()>,
 }
 
 impl Orders {
-    fn of_key(&self, key: &str) -> &Mutex<()> {
+    pub(super) fn of_key(&self, key: &str) -> &Mutex<()> {
         let mut hash = DefaultHasher::new();
         key.hash(&mut hash);
         &self.keys[hash.finish() as usize % KEY_STRIPES]
@@ -193,7 +193,10 @@ impl Handle {
 
     /// What plans name is not to be collected before their commit names it.
     /// What is not there any more fails the tasks that need it, by name.
-    async fn keep_blobs(&self, plans: impl Iterator<Item = &JobPlan>) -> Result<(), Stopped> {
+    pub(super) async fn keep_blobs(
+        &self,
+        plans: impl Iterator<Item = &JobPlan>,
+    ) -> Result<(), Stopped> {
         let blobs = self.shared.blobs.clone();
         let named: HashSet<Digest> = plans.flat_map(blobs_of_plan).collect();
         let few = named.len() <= FEW_BLOBS;
@@ -337,7 +340,7 @@ impl Handle {
         self.shared.authority.cluster()
     }
 
-    async fn request(
+    pub(super) async fn request(
         &self,
         event: impl FnOnce(RequestId) -> Event + Send + 'static,
     ) -> Result<Reply, ApiRefusal> {
@@ -354,7 +357,7 @@ impl Handle {
     }
 
     /// Reads the store where it may block; its failure ends the process.
-    async fn read<T: Send + 'static>(
+    pub(super) async fn read<T: Send + 'static>(
         &self,
         f: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Stopped> {

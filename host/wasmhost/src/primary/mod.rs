@@ -10,6 +10,7 @@ mod gc;
 mod handle;
 mod open;
 mod prepare;
+mod requests;
 mod sessions;
 mod tally;
 mod turns;

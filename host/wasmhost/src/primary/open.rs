@@ -56,6 +56,7 @@ pub(super) fn open(dir: &Path) -> anyhow::Result<Opened> {
             .map(|job| prepare::with_items(&store, &blobs, job))
             .collect(),
         workers: store.workers()?,
+        requests: store.waiting_requests()?,
     };
     Ok(Opened {
         lock,

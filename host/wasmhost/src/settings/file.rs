@@ -5,6 +5,7 @@ use super::values::{Bytes, Millis};
 use super::{LogFormat, OutputFormat};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
+use wasmhost_proto::api::StoredName;
 
 /// Everything that can be set in the file.
 #[derive(Debug, Default, Deserialize)]
@@ -47,6 +48,18 @@ pub(crate) struct PrimaryFile {
     pub(crate) tls_key: Option<PathBuf>,
     pub(crate) insecure_http: Option<bool>,
     pub(crate) engines: Option<PathBuf>,
+    #[serde(deserialize_with = "parsed")]
+    pub(crate) driver: Option<StoredName>,
+}
+
+/// A text that is read like a flag.
+fn parsed<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: std::str::FromStr<Err: std::fmt::Display>,
+{
+    let text = String::deserialize(deserializer)?;
+    text.parse().map(Some).map_err(serde::de::Error::custom)
 }
 
 /// `[worker]`
@@ -122,6 +135,8 @@ mod tests {
         check("[worker]\nslot = 4", Err("unknown field `slot`"));
         check("[worker]\nslot = 4", Err("line 2, column 1"));
         check("[primary]\nlease = '15'", Err("not a duration"));
+        check("[primary]\ndriver = 'front@2'", Ok(()));
+        check("[primary]\ndriver = 'front@'", Err("NAME@VERSION"));
         check("output = 'yaml'", Err("unknown variant `yaml`"));
         check("[primary]\nlisten = 'here'", Err("socket address"));
     }

@@ -250,6 +250,7 @@ impl Driver {
                     Event::CancelSpawned(Box::new(CancelSpawned { task, lease, key }))
                 }
                 DriverCall::Await => Event::Await(task, lease),
+                DriverCall::NextRequest => Event::NextRequest(task, lease),
             }),
             PoolEvent::Ended(ends) => {
                 for end in ends {
@@ -301,6 +302,7 @@ impl Driver {
             Effect::Start(start) => self.runs.start(start),
             Effect::TakeBack => self.runs.take_back(),
             Effect::Spawned(end) => self.runs.spawned(*end),
+            Effect::Request(given) => self.runs.requested(*given),
             Effect::Cancel(task, lease) => {
                 let ended = self.runs.cancel((task, lease));
                 self.ended(ended);

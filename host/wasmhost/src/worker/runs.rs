@@ -335,6 +335,13 @@ impl Runs {
         }
     }
 
+    /// Gives a driver the request that it wants, if it still runs.
+    pub(super) fn requested(&self, given: wire::GivenRequest) {
+        if let Some(Phase::Running(run, _)) = self.live.get(&(given.task, given.lease)) {
+            self.pool.requested(*run, given.request.map(Box::new));
+        }
+    }
+
     /// Ends the executors.
     pub(super) async fn shutdown(self, grace: Duration) {
         for phase in self.live.values() {

@@ -91,7 +91,7 @@ impl Fixture {
         let (handle, running) = start(options).await.unwrap();
         // What the first start leaves is what the API takes.
         let token = std::fs::read_to_string(dir.path().join("client.token")).unwrap();
-        let app = App::new(handle, CancellationToken::new(), false)
+        let app = App::new(handle, CancellationToken::new(), false, None)
             .await
             .unwrap();
         let router = router::service(app.clone());

@@ -16,6 +16,7 @@ fn options(listen: &str, tls: Option<Tls>, allow_plain: bool) -> HttpOptions {
         tls,
         allow_plain,
         engines: None,
+        driver: None,
     }
 }
 

@@ -148,7 +148,7 @@ fn template(bytes: &[u8]) -> Option<Value> {
     serde_json::from_str::<Value>(text).ok()
 }
 
-fn read_input(text: &str) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn read_input(text: &str) -> anyhow::Result<Vec<u8>> {
     let failed = |what: &str, error: std::io::Error| {
         Fault::new(
             Exit::USAGE,

@@ -20,6 +20,7 @@ use crate::output::{self, explain, human::count, story};
 use crate::settings::values::Millis;
 use clap::CommandFactory;
 use inline::Inline;
+pub(crate) use inline::read_input;
 use params::Params;
 use prepare::Definition;
 use std::path::PathBuf;

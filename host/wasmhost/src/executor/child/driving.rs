@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 use wasmhost_proto::executor::{FromExecutor, RunId, SpawnedEnd};
 use wasmhost_proto::outcome::{Failure, FailureKind};
+use wasmhost_proto::wire::DriverRequest;
 use wasmhost_sandbox::{Controls, Driver, DriverCall, Finished};
 
 impl Executor {
@@ -22,6 +23,13 @@ impl Executor {
     pub(super) fn spawned(&self, id: RunId, key: String, end: SpawnedEnd) {
         if let Some(driver) = self.driver(id) {
             driver.ended(key, end);
+        }
+    }
+
+    /// The next request to a driver that wants one.
+    pub(super) fn requested(&self, id: RunId, request: Option<Box<DriverRequest>>) {
+        if let Some(driver) = self.driver(id) {
+            driver.requested(request);
         }
     }
 
@@ -74,6 +82,7 @@ impl Executor {
                 },
                 DriverCall::Cancel { key } => FromExecutor::CancelSpawned { run, key },
                 DriverCall::Await => FromExecutor::Await { run },
+                DriverCall::NextRequest => FromExecutor::NextRequest { run },
             });
             self.news.notify_one();
         }

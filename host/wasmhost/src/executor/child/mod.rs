@@ -82,6 +82,7 @@ fn take(executor: &Rc<Executor>, message: ToExecutor) -> io::Result<()> {
         }
         ToExecutor::InputChunk { run, bytes, last } => executor.input(run, &bytes, last),
         ToExecutor::Spawned { run, key, end } => executor.spawned(run, key, end),
+        ToExecutor::Request { run, request } => executor.requested(run, request),
         ToExecutor::Cancel { run } => executor.cancel(run),
         ToExecutor::Kill { run } => executor.stop(run, Controls::kill),
         ToExecutor::Return => executor.give_back(),

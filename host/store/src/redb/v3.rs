@@ -1,0 +1,40 @@
+//! From version 3 to 4: requests to a primary's own driver came.
+
+use super::requests;
+use crate::StoreError;
+use ::redb::WriteTransaction;
+
+/// Brings a database of version 3 to version 4.
+pub(super) fn step(txn: &WriteTransaction) -> Result<(), StoreError> {
+    requests::create(txn)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use crate::redb::tables::{META, REQUESTS, SCHEMA, WAITING};
+    use crate::{RedbStore, Store};
+    use ::redb::Database;
+    use wasmhost_core::record::Write;
+
+    #[test]
+    fn a_database_of_version_3_opens_and_takes_requests() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store.redb");
+        let store = RedbStore::open(&path).unwrap();
+        store.commit(&[Write::Term(7)]).unwrap();
+        drop(store);
+        let database = Database::open(&path).unwrap();
+        let txn = database.begin_write().unwrap();
+        txn.delete_table(REQUESTS).unwrap();
+        txn.delete_table(WAITING).unwrap();
+        txn.open_table(META).unwrap().insert(SCHEMA, 3).unwrap();
+        txn.commit().unwrap();
+        drop(database);
+
+        let store = RedbStore::open(&path).unwrap();
+        assert_eq!(store.term().unwrap(), 7);
+        assert_eq!(store.waiting_requests().unwrap(), vec![]);
+        assert_eq!(store.request("a").unwrap(), None);
+    }
+}
