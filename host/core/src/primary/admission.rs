@@ -1,5 +1,6 @@
-//! Whether any connected worker could ever run a plan: a look at what workers said of
-//! themselves when they came. Changes nothing, and promises nothing: workers come and go.
+//! Whether any worker that takes work could ever run a plan: a look at what workers said
+//! of themselves when they came. One that drains, has fallen silent or is gone does not
+//! count. Changes nothing, and promises nothing: workers come and go.
 
 use super::Primary;
 use super::workers::Worker;
@@ -8,7 +9,7 @@ use wasmhost_proto::Digest;
 use wasmhost_proto::plan::{JobPlan, NodePlan};
 use wasmhost_proto::wire::ModuleState;
 
-/// A node that no connected worker could run: each lacks memory for it, or rejected
+/// A node that no worker which takes work could run: each lacks memory for it, or rejected
 /// its module.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Unfit {
@@ -34,18 +35,16 @@ impl Worker {
         if let Some(ModuleState::Rejected(why)) = self.modules.get(&node.module) {
             return Some(Lack::Module(why));
         }
-        // A worker that says nothing of its memory is taken to have enough.
-        let short = self.memory != 0 && node.limits.memory > self.memory;
-        short.then_some(Lack::Memory)
+        (!self.offers(node.limits.memory)).then_some(Lack::Memory)
     }
 }
 
 impl Primary {
-    /// The nodes of a plan that no connected worker could run, up to `max` of them.
-    /// None while no worker is connected: the first to come may have everything.
+    /// The nodes of a plan that no worker could run which takes work, up to `max` of them.
+    /// None while there is no such worker: the first to come may have everything.
     pub fn unfit(&self, plan: &JobPlan, max: usize) -> Vec<Unfit> {
-        let connected = || self.workers.values().filter(|w| w.registered().is_some());
-        if connected().next().is_none() {
+        let takers = || self.workers.values().filter(|w| w.takes_work());
+        if takers().next().is_none() {
             return Vec::new();
         }
         // Nodes that ask for the same are looked at once.
@@ -65,7 +64,7 @@ impl Primary {
                 memory: None,
                 rejected: None,
             };
-            match connected().all(|worker| found.note(worker, node)) {
+            match takers().all(|worker| found.note(worker, node)) {
                 true => unfit.push(found),
                 false => drop(fit.insert(asked)),
             }

@@ -221,6 +221,11 @@ impl Primary {
                     "'{name}' is prepared without a session"
                 );
             }
+            let takes_all = worker.rejected.is_empty() && worker.offers(self.most_memory);
+            ensure!(
+                takes_all || self.lists.picky.contains(id),
+                "{id} is taken to run everything"
+            );
             let listed = self.lists.of(id);
             ensure!(
                 worker.lists() == listed,

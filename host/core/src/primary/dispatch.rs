@@ -30,9 +30,11 @@ impl Primary {
     /// Free slots are served first, in proportion when there is not enough for
     /// all; then queues are filled, no worker's with more than its share.
     pub(super) fn dispatch(&mut self) {
-        // No more workers are looked at than there are tasks.
+        // No more workers are looked at than there are tasks, if any will do.
+        let any = self.lists.picky.is_empty();
         let some = |list: &BTreeSet<WorkerId>, ready: u64| -> Vec<WorkerId> {
             let most = usize::try_from(ready).unwrap_or(usize::MAX);
+            let most = if any { most } else { usize::MAX };
             list.iter().take(most).copied().collect()
         };
         if self.queue.ready() > 0 {
@@ -71,12 +73,17 @@ impl Primary {
     fn give(&mut self, worker: WorkerId, count: u64) {
         let mut left = count.min(u64::from(MAX_LEASES_PER_WORKER)) as u32;
         let (mut runs, mut bytes, mut news) = (Vec::new(), 0, 0);
+        let picky = self.lists.picky.contains(&worker);
         while left > 0 && news < MAX_NEWS {
-            let Some((job, contended)) = self.queue.head() else {
+            let head = match picky {
+                false => self.queue.head().map(|(job, more)| (job, None, more)),
+                true => self.head_for(worker).map(|(job, at)| (job, Some(at), true)),
+            };
+            let Some((job, at, contended)) = head else {
                 break;
             };
             let most = if contended { left.min(FAIR_RUN) } else { left };
-            let Some((run, run_bytes)) = self.take_run(worker, job, most) else {
+            let Some((run, run_bytes)) = self.take_run(worker, job, at, most) else {
                 break;
             };
             let given = run.count();
@@ -96,10 +103,17 @@ impl Primary {
         self.refresh_lists(worker);
     }
 
-    /// Leases the job's next consecutive tasks. With the run's size on the wire, roughly.
-    fn take_run(&mut self, worker: WorkerId, id: JobId, most: u32) -> Option<(AssignRun, usize)> {
+    /// Leases the job's next consecutive tasks, or those of a node of it. With the run's
+    /// size on the wire, roughly.
+    fn take_run(
+        &mut self,
+        worker: WorkerId,
+        id: JobId,
+        at: Option<NodeIndex>,
+        most: u32,
+    ) -> Option<(AssignRun, usize)> {
         let job = self.jobs.get_mut(&id)?;
-        let at = usize::from(job.next_node()?);
+        let at = usize::from(at.or_else(|| job.next_node())?);
         let node = &mut job.nodes[at];
         let room = node.room().min(self.queue.room(job.group));
         let most = u64::from(most).min(room) as u32;
@@ -167,8 +181,15 @@ impl Primary {
             let worker = self.workers.get(id);
             worker.is_some_and(|w| w.excess() == 0)
         };
-        let Some(idle) = self.lists.free.iter().find(idle).copied() else {
+        let mut idle = self.lists.free.iter().filter(idle).copied();
+        let picky = |id: &WorkerId| self.lists.picky.contains(id);
+        // One that takes everything, if there is one.
+        let Some(first) = idle.next() else {
             return;
+        };
+        let idle = match picky(&first) {
+            true => idle.find(|id| !picky(id)).unwrap_or(first),
+            false => first,
         };
         let under_way = |w: &Worker| w.take_back == TakeBack::Asked;
         if self.workers.values().any(under_way) {
@@ -181,7 +202,7 @@ impl Primary {
         let Some((id, excess)) = full.map(|(id, w)| (*id, w.excess())).max_by_key(|f| f.1) else {
             return;
         };
-        if excess > 0 {
+        if excess > 0 && self.could_take(idle, id) {
             if let Some(worker) = self.workers.get_mut(&id) {
                 worker.take_back = TakeBack::Asked;
             }

@@ -193,6 +193,11 @@ impl Job {
         self.open.first().map(|(_, node)| *node)
     }
 
+    /// The nodes that could hand out tasks, in order.
+    pub(super) fn open_nodes(&self) -> impl Iterator<Item = NodeIndex> + '_ {
+        self.open.iter().map(|(_, node)| *node)
+    }
+
     /// Whether nothing of it is to come.
     pub(super) fn is_over(&self) -> bool {
         is_over(&self.record.counts) && (self.undecided == 0 || self.is_stopping())

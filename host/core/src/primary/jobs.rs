@@ -134,6 +134,8 @@ impl Primary {
         self.open_tasks += job.unended();
         job.group = self.queue.join(id, &job.plan);
         self.driven += usize::from(!job.driven.is_empty());
+        let memory = job.plan.nodes.iter().map(|node| node.limits.memory);
+        self.note_asked(memory.max().unwrap_or(0));
         self.jobs.insert(id, job);
         self.touched.insert(id);
         self.jobs_changed.insert(id);
@@ -229,6 +231,7 @@ impl Primary {
             self.driven -= 1;
             self.asks_no_more(id);
         }
+        self.forget_asked();
         self.jobs_changed.remove(&id);
         self.effects.push_back(Effect::JobEnded(id));
     }

@@ -3,7 +3,7 @@
 //! Cut by table: `jobs`, each a `job` with its `nodes` (`advance` lets those of a graph
 //! go), the `queue` of what can be handed out with the `groups` of jobs that share a
 //! bound, `workers`, the `leases` between them and the `runs` that they are kept as,
-//! `timers`, and `persist` for what is on its way to the store. `dispatch` hands out,
+//! `timers`, and `persist` for what is on its way to the store. `dispatch` hands out (`placing` to whom),
 //! `outcomes` takes in, `liveness` and `reconcile` deal with workers that fall silent and
 //! come back, `stop` and `retry` with jobs out of turn. `serving` keeps the primary's own
 //! driver alive, `requests` holds what clients ask of it. `view`, `waits` and `admission`
@@ -24,6 +24,7 @@ mod marks;
 mod nodes;
 mod outcomes;
 mod persist;
+mod placing;
 mod queue;
 mod ranges;
 mod reconcile;
@@ -105,6 +106,8 @@ pub struct Primary {
     /// Tasks of live jobs that have not ended.
     open_tasks: u64,
     running_tasks: u64,
+    /// No task of a live job may use more memory, bytes.
+    most_memory: u64,
     /// Live jobs with tasks that start others.
     driven: usize,
     effects: VecDeque<Effect>,
@@ -150,6 +153,7 @@ impl Primary {
             requests: requests::Requests::recovered(requests),
             open_tasks: 0,
             running_tasks: 0,
+            most_memory: 0,
             driven: 0,
             effects: VecDeque::new(),
             touched: marks::Marks::default(),

@@ -34,6 +34,8 @@ pub(super) struct Queue {
     places: BTreeMap<JobId, Place>,
     groups: Groups,
     ready: u64,
+    /// Counts what has come, so that who found nothing looks again only then.
+    growth: u64,
 }
 
 impl Queue {
@@ -46,6 +48,21 @@ impl Queue {
     /// not in the queue.
     pub(super) fn ready_of(&self, job: JobId) -> u64 {
         self.places.get(&job).map_or(0, |place| place.ready)
+    }
+
+    /// Grows with what comes.
+    pub(super) fn growth(&self) -> u64 {
+        self.growth
+    }
+
+    /// Something has come that is no task.
+    pub(super) fn note_growth(&mut self) {
+        self.growth += 1;
+    }
+
+    /// The jobs, first ones first.
+    pub(super) fn order(&self) -> impl Iterator<Item = JobId> + '_ {
+        self.lines.order.iter().map(|(_, _, job)| *job)
     }
 
     /// The job whose turn it is, and whether others of its priority wait.
@@ -81,6 +98,7 @@ impl Queue {
             }
             Entry::Vacant(_) => return,
         };
+        self.growth += u64::from(ready > before || group.is_some());
         match group {
             None => self.ready = self.ready - before + ready,
             Some(id) => self.change_group(id, |g| g.ready = g.ready - before + ready),

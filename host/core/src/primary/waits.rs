@@ -95,7 +95,9 @@ impl Primary {
                 let on = tasks(group.leased);
                 format!("{on} of {whose} are on workers, as many as its concurrency allows")
             }
-            _ => self.waits_for_slot(task, node),
+            _ => self
+                .lacks_worker(plan)
+                .unwrap_or_else(|| self.waits_for_slot(task, node)),
         }
     }
 

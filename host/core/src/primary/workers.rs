@@ -59,6 +59,10 @@ pub(super) struct Worker {
     /// Nodes that it was told of in this session.
     pub(super) prepared: BTreeSet<(JobId, NodeIndex)>,
     pub(super) modules: BTreeMap<Digest, ModuleState>,
+    /// Those of them that it cannot run.
+    pub(super) rejected: BTreeSet<Digest>,
+    /// How much had come to the queue when nothing in it was for this worker.
+    pub(super) fruitless: Option<u64>,
     /// Whether its record says that it is connected.
     pub(super) recorded: bool,
     /// When its timer comes.
@@ -76,6 +80,8 @@ pub(super) struct Lists {
     pub(super) free: BTreeSet<WorkerId>,
     /// Those that have more than they could start.
     pub(super) laden: BTreeSet<WorkerId>,
+    /// Those that cannot be given everything, connected or not: see `placing`.
+    pub(super) picky: BTreeSet<WorkerId>,
 }
 
 impl Lists {
@@ -127,6 +133,8 @@ impl Worker {
             take_back: TakeBack::Idle,
             prepared: BTreeSet::new(),
             modules: BTreeMap::new(),
+            rejected: BTreeSet::new(),
+            fruitless: None,
             recorded,
             watched: None,
         }
@@ -173,6 +181,7 @@ impl Worker {
         self.take_back = TakeBack::Idle;
         self.prepared.clear();
         self.modules.clear();
+        self.rejected.clear();
     }
 
     pub(super) fn record(&mut self, id: WorkerId, connected: bool, now: Now) -> Write {
@@ -217,6 +226,7 @@ impl Primary {
         worker.end_session();
         // Its leases hold until it was silent for long enough.
         self.refresh_lists(id);
+        self.note_picky(id);
         self.workers_changed.insert(id);
         self.watch(now, id);
     }
@@ -227,6 +237,7 @@ impl Primary {
                 worker.end_session();
             }
             self.refresh_lists(id);
+            self.note_picky(id);
             self.workers_changed.insert(id);
         }
         let reason = reason.into();
@@ -286,11 +297,14 @@ impl Primary {
             }
             ToPrimary::Module { digest, state } => {
                 if let Some(worker) = self.workers.get_mut(&id) {
-                    worker.modules.insert(digest, state);
-                    if worker.modules.len() > MAX_WORKER_MODULES {
-                        worker.modules.pop_first();
+                    worker.note_module(digest, state);
+                    if worker.modules.len() > MAX_WORKER_MODULES
+                        && let Some((gone, _)) = worker.modules.pop_first()
+                    {
+                        worker.rejected.remove(&gone);
                     }
                 }
+                self.note_picky(id);
             }
             ToPrimary::Started(items) => self.started(now, id, items),
             ToPrimary::Status(items) => self.status(now, id, items),
@@ -351,6 +365,7 @@ impl Primary {
         if draining {
             self.send(id, ToWorker::Drain { on: true });
         }
+        self.note_picky(id);
         self.reconcile(now, id, same_process, register.held);
         self.refresh_lists(id);
         if self.awaited.remove(&id) && self.awaited.is_empty() {

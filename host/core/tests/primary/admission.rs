@@ -3,14 +3,14 @@
 use crate::bench::{Bench, node, plan};
 use wasmhost_core::primary::{Event, Unfit};
 use wasmhost_proto::plan::{JobPlan, NodePlan};
-use wasmhost_proto::wire::{AttemptLimits, ModuleState, Register, ToPrimary};
+use wasmhost_proto::wire::{AttemptLimits, Load, ModuleState, Register, ToPrimary};
 use wasmhost_proto::{Digest, WorkerId};
 
-const GOOD: u8 = 1;
-const BAD: u8 = 2;
+pub(crate) const GOOD: u8 = 1;
+pub(crate) const BAD: u8 = 2;
 
 /// Nodes by the module and memory that they ask for.
-fn asking(nodes: &[(u8, u64)]) -> JobPlan {
+pub(crate) fn asking(nodes: &[(u8, u64)]) -> JobPlan {
     let nodes = nodes.iter().enumerate();
     let nodes = nodes.map(|(n, (module, memory))| NodePlan {
         name: format!("n{n}"),
@@ -28,7 +28,7 @@ fn asking(nodes: &[(u8, u64)]) -> JobPlan {
 }
 
 /// Workers `w1`, `w2`, … that offer so much memory; those marked rejected [`BAD`].
-fn workers(offers: &[(u64, bool)]) -> Bench {
+pub(crate) fn workers(offers: &[(u64, bool)]) -> Bench {
     let mut b = Bench::new();
     for (id, (memory, rejects)) in (1..).zip(offers) {
         b.event(Event::Connected {
@@ -108,6 +108,34 @@ fn who_is_gone_does_not_count() {
     assert_eq!(b.primary.unfit(&plan, 10).len(), 1);
     b.event(Event::Disconnected { session: 1 });
     assert_eq!(b.primary.unfit(&plan, 10), []);
+}
+
+#[test]
+fn who_takes_no_work_does_not_count() {
+    let plan = asking(&[(GOOD, 15)]);
+    let drain = |b: &mut Bench, on| {
+        let worker = WorkerId(2);
+        b.event(Event::Drain {
+            request: 1,
+            worker,
+            on,
+        });
+    };
+    let mut b = workers(&[(10, false), (20, false)]);
+    drain(&mut b, true);
+    let unfit = b.primary.unfit(&plan, 10);
+    assert_eq!(unfit[0].memory, Some(("w1".into(), 10)));
+    drain(&mut b, false);
+    assert_eq!(b.primary.unfit(&plan, 10), []);
+    // Silent: suspected first, then lost.
+    for _ in 0..20 {
+        b.pass(90);
+        b.say(1, ToPrimary::Beat(Load::default()));
+        if !b.primary.unfit(&plan, 10).is_empty() {
+            return;
+        }
+    }
+    panic!("a silent worker counts");
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod driving;
 mod failing;
 mod graphs;
 mod handing_out;
+mod placing;
 mod recovering;
 mod serving;
 mod waiting;

@@ -71,7 +71,10 @@ pub(crate) fn node(
         input,
         args: vec!["${index}".into()],
         limits: AttemptLimits {
-            memory: 1 << 20,
+            memory: match rng.percent(10) {
+                true => LARGE_MEMORY,
+                false => 1 << 20,
+            },
             wall_ms: 4_000,
             output: 1 << 20,
         },
@@ -89,6 +92,9 @@ pub(crate) fn node(
         ..NodePlan::default()
     }
 }
+
+/// What some nodes ask for, and some workers do not offer.
+pub(crate) const LARGE_MEMORY: u64 = 64 << 20;
 
 /// What an attempt does.
 #[derive(Clone, Copy, PartialEq, Debug)]

@@ -1,5 +1,7 @@
 //! The primary's process: its core, and the owners of its effects.
 
+use crate::jobs::LARGE_MEMORY;
+use crate::worker;
 use crate::world::{Asked, Item, World};
 use wasmhost_core::primary::{Effect, Event, Primary, Refusal, Reply};
 use wasmhost_proto::JobId;
@@ -120,6 +122,16 @@ impl World {
                 for run in runs {
                     if !self.disk.jobs.contains_key(&run.job) {
                         self.seen.note("began before it was durable");
+                    }
+                    let plan = self.disk.plans.get(&run.job);
+                    let plan = plan.or_else(|| self.disk.plan_to_come(run.job));
+                    let asked = plan.map(|p| p.nodes[usize::from(run.node)].limits.memory);
+                    let offer = worker::offer(wire.worker);
+                    if offer > 0 && asked > Some(offer) {
+                        panic!("{} was given {run:?}, which needs {asked:?}", wire.worker);
+                    }
+                    if asked == Some(LARGE_MEMORY) {
+                        self.seen.note("large memory");
                     }
                     self.witness.assigned(&self.disk, run);
                 }

@@ -16,7 +16,7 @@ pub(crate) struct Seen {
     counts: BTreeMap<&'static str, u64>,
 }
 
-const EVERYTHING: [&str; 29] = [
+const EVERYTHING: [&str; 30] = [
     "adopted lease",
     "array of results",
     "began before it was durable",
@@ -29,6 +29,7 @@ const EVERYTHING: [&str; 29] = [
     "job cancelled",
     "job failed",
     "job succeeded",
+    "large memory",
     "late outcome",
     "link cut",
     "module unavailable",

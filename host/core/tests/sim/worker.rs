@@ -1,7 +1,7 @@
 //! A worker process: the worker's core, and executors that only pretend.
 
 use crate::drivers::Drive;
-use crate::jobs::{BAD_MODULE, Behaviour, behaviour};
+use crate::jobs::{BAD_MODULE, Behaviour, LARGE_MEMORY, behaviour};
 use crate::world::{Item, ModuleStep, RunStep, World};
 use std::collections::{BTreeMap, VecDeque};
 use wasmhost_core::worker::{Effect, Ended, Event, Start, Worker, WorkerConfig};
@@ -48,6 +48,14 @@ impl SimWorker {
     pub(crate) fn timeout(&self) -> Option<u64> {
         let at = self.core.as_ref()?.next_timeout()?;
         Some(at.0.max(self.paused_until))
+    }
+}
+
+/// Bytes that a worker offers; 0 when it does not say. The first always has enough.
+pub(crate) fn offer(id: WorkerId) -> u64 {
+    match id.0 % 2 {
+        0 => LARGE_MEMORY / 2,
+        _ => 0,
     }
 }
 
@@ -159,7 +167,7 @@ impl World {
             version: "0".into(),
             slots,
             cpus: 1,
-            memory: 0,
+            memory: offer(id),
             prefetch,
             status_interval_ms: interval,
             incarnation: process,

@@ -1,4 +1,4 @@
-//! Says at once which jobs no connected worker could run. The core decides; here it is
+//! Says at once which jobs no worker could run that takes work. The core decides; here it is
 //! asked, and its answer put into words.
 
 use super::batch::of_job;
@@ -62,7 +62,7 @@ async fn is_known(app: &App, key: Option<&str>) -> Result<bool, Problem> {
 }
 
 fn refusal(errors: Vec<Diagnostic>) -> Problem {
-    Problem::invalid("no_capacity", "no connected worker could run all of it")
+    Problem::invalid("no_capacity", "no worker that takes work could run all of it")
         .help("Or submit it all the same, for a worker that is to come: `--wait-for-capacity` (`wait_for_capacity`).")
         .errors(errors)
 }

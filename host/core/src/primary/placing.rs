@@ -1,0 +1,137 @@
+//! Which worker may be given what: nothing that asks for more memory than it offers, and
+//! no module that it has rejected, as long as another worker has not. Costs nothing where
+//! every worker takes everything; of the others, the *picky* ones, each is looked at by
+//! itself.
+
+use super::Primary;
+use super::workers::Worker;
+use wasmhost_proto::limits::MAX_QUEUE_SCAN;
+use wasmhost_proto::plan::NodePlan;
+use wasmhost_proto::wire::ModuleState;
+use wasmhost_proto::{Digest, JobId, NodeIndex, WorkerId};
+
+/// Runs of a laden worker that a picky one must be able to take before they are taken back
+/// for it.
+const LOOKED_AT: usize = 256;
+
+impl Worker {
+    /// Whether it offers so much memory. One that says nothing is taken to have enough.
+    pub(super) fn offers(&self, memory: u64) -> bool {
+        self.memory == 0 || memory <= self.memory
+    }
+
+    /// What became of a module on it.
+    pub(super) fn note_module(&mut self, digest: Digest, state: ModuleState) {
+        match state {
+            ModuleState::Rejected(_) => self.rejected.insert(digest),
+            _ => self.rejected.remove(&digest),
+        };
+        self.modules.insert(digest, state);
+    }
+}
+
+impl Primary {
+    /// A worker's offer has changed, or what is asked for: whether it takes everything.
+    pub(super) fn note_picky(&mut self, id: WorkerId) {
+        let Some(worker) = self.workers.get(&id) else {
+            return;
+        };
+        match worker.rejected.is_empty() && worker.offers(self.most_memory) {
+            true => self.lists.picky.remove(&id),
+            false => self.lists.picky.insert(id),
+        };
+        // What no worker could be given may find one now.
+        self.queue.note_growth();
+    }
+
+    /// A job has come that asks for so much memory at most.
+    pub(super) fn note_asked(&mut self, memory: u64) {
+        if memory > self.most_memory {
+            self.most_memory = memory;
+            let all: Vec<WorkerId> = self.workers.keys().copied().collect();
+            all.into_iter().for_each(|id| self.note_picky(id));
+        }
+    }
+
+    /// A job has gone: once none is left, nothing is asked for.
+    pub(super) fn forget_asked(&mut self) {
+        if self.jobs.is_empty() && !self.lists.picky.is_empty() {
+            self.most_memory = 0;
+            let all: Vec<WorkerId> = self.lists.picky.iter().copied().collect();
+            all.into_iter().for_each(|id| self.note_picky(id));
+        }
+    }
+
+    /// Whether a node may be given to a worker.
+    fn suits(&self, worker: &Worker, node: &NodePlan) -> bool {
+        let others = || {
+            let takers = self.lists.takers.iter();
+            takers.filter_map(|id| self.workers.get(id))
+        };
+        // What everybody rejects is given to somebody, who says so.
+        let rejected = worker.rejected.contains(&node.module)
+            && others().any(|other| {
+                !other.rejected.contains(&node.module) && other.offers(node.limits.memory)
+            });
+        worker.offers(node.limits.memory) && !rejected
+    }
+
+    /// The first task in order that a picky worker may be given. When there is none, it is
+    /// not looked for again until something has come.
+    pub(super) fn head_for(&mut self, id: WorkerId) -> Option<(JobId, NodeIndex)> {
+        let growth = self.queue.growth();
+        let worker = self.workers.get(&id)?;
+        if worker.fruitless == Some(growth) {
+            return None;
+        }
+        let jobs = self.queue.order().take(MAX_QUEUE_SCAN);
+        let found = jobs.into_iter().find_map(|id| {
+            let job = self.jobs.get(&id)?;
+            let mut open = job.open_nodes();
+            let node = open.find(|n| self.suits(worker, &job.plan.nodes[usize::from(*n)]))?;
+            Some((id, node))
+        });
+        if found.is_none()
+            && let Some(worker) = self.workers.get_mut(&id)
+        {
+            worker.fruitless = Some(growth);
+        }
+        found
+    }
+
+    /// Whether an idle worker could do with what a laden one has not started.
+    pub(super) fn could_take(&self, idle: WorkerId, laden: WorkerId) -> bool {
+        let Some(worker) = self.workers.get(&idle) else {
+            return false;
+        };
+        if !self.lists.picky.contains(&idle) {
+            return true;
+        }
+        let runs = self.leases.of_worker(laden);
+        let unstarted = runs.filter(|run| run.leased.running_since.is_none());
+        unstarted.take(LOOKED_AT).all(|run| {
+            let job = self.jobs.get(&run.first.job);
+            let node = job.and_then(|job| job.plan.nodes.get(usize::from(run.first.node)));
+            node.is_some_and(|node| self.suits(worker, node))
+        })
+    }
+
+    /// Why no worker that takes work may be given a node; none when one may.
+    pub(super) fn lacks_worker(&self, node: &NodePlan) -> Option<String> {
+        let takers = || {
+            let takers = self.lists.takers.iter();
+            takers.filter_map(|id| self.workers.get(id))
+        };
+        if takers().any(|worker| self.suits(worker, node)) {
+            return None;
+        }
+        let most = takers().max_by_key(|worker| worker.memory)?;
+        let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+        Some(format!(
+            "it may use {} MiB of memory, and of the workers that take work '{}' offers most, {} MiB",
+            mib(node.limits.memory),
+            most.name,
+            mib(most.memory)
+        ))
+    }
+}
