@@ -23,6 +23,24 @@ use wasmhost_proto::Digest;
 use wasmhost_proto::api::{ApplyRequest, DefinitionView, Page, StoredName, SubmitRequest};
 use wasmhost_proto::limits::{MAX_DEFINITION_VERSIONS, MAX_DEFINITIONS, MAX_NAME, MAX_NOTE};
 
+/// How much is kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// Stored definitions.
+    pub(crate) definitions: usize,
+    /// Versions of each.
+    pub(crate) versions: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Bounds {
+        Bounds {
+            definitions: MAX_DEFINITIONS,
+            versions: MAX_DEFINITION_VERSIONS,
+        }
+    }
+}
+
 /// The latest version of every stored definition, by name, without their content.
 #[utoipa::path(get, path = "/api/v1/definitions", tag = "definitions", operation_id = "list_definitions",
     responses((status = 200, description = "All of them", body = Page<DefinitionView>)))]
@@ -222,8 +240,9 @@ async fn put(app: &App, request: ApplyRequest) -> Result<(DefinitionHead, bool),
     if let Some(latest) = versions.last().filter(|latest| latest.digest == digest) {
         return Ok((latest.clone(), false));
     }
-    if others >= MAX_DEFINITIONS {
-        let title = format!("there are {MAX_DEFINITIONS} stored definitions, and no more fit");
+    let bounds = app.bounds;
+    if others >= bounds.definitions {
+        let title = format!("there are {others} stored definitions, and no more fit");
         return Err(Problem::conflict("too_many_definitions", title)
             .help("Remove some with `wasmhost definition remove`."));
     }
@@ -236,8 +255,8 @@ async fn put(app: &App, request: ApplyRequest) -> Result<(DefinitionHead, bool),
         modules,
     };
     let mut writes = Vec::new();
-    if versions.len() >= MAX_DEFINITION_VERSIONS {
-        let first = &versions[versions.len() + 1 - MAX_DEFINITION_VERSIONS];
+    if versions.len() >= bounds.versions {
+        let first = &versions[versions.len() + 1 - bounds.versions];
         writes.push(Write::RemoveDefinition {
             name: head.name.clone(),
             before: Some(first.version),

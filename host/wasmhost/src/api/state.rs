@@ -2,6 +2,7 @@
 //! counts of what may happen at once. Decides nothing.
 
 use super::catalogue::Catalogue;
+use super::definitions::Bounds;
 use super::metrics::Metrics;
 use super::problem::Problem;
 use super::serving::Serving;
@@ -27,6 +28,8 @@ pub(crate) struct App {
     pub(crate) catalogue: RwLock<Arc<Catalogue>>,
     /// Stored definitions change one at a time.
     pub(crate) definitions: Mutex<()>,
+    /// How many of them are kept.
+    pub(crate) bounds: Bounds,
     /// The primary's own driver.
     pub(crate) serving: Serving,
     /// What happened over HTTP.
@@ -59,6 +62,7 @@ impl App {
             handle,
             catalogue: RwLock::new(Arc::new(Catalogue::new(modules))),
             definitions: Mutex::default(),
+            bounds: Bounds::default(),
             serving: Serving::new(driver),
             metrics: Metrics::new(),
             watchers: Arc::new(Semaphore::new(limits::MAX_WATCHERS)),

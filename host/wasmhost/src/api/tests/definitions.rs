@@ -72,6 +72,44 @@ async fn versions_grow_when_something_differs() {
 }
 
 #[tokio::test]
+async fn only_so_many_are_kept() {
+    let fixture = Fixture::with(Bounds {
+        definitions: 2,
+        versions: 3,
+    })
+    .await;
+    push(&fixture, "echo", "a").await;
+    let check = async |name: &str, input: u32, status: &str, kept: &[u32]| {
+        let (said, _) = apply(&fixture, name, &input.to_string()).await;
+        assert_eq!(said, status, "{name} {input}");
+        if !kept.is_empty() {
+            let versions = format!("{DEFINITIONS}/{name}/versions");
+            assert_eq!(fixture.list(&versions, "version").await, kept, "{name}");
+        }
+    };
+    check("a", 1, "201", &[1]).await;
+    check("a", 2, "201", &[2, 1]).await;
+    check("a", 3, "201", &[3, 2, 1]).await;
+    // One more, and the oldest goes.
+    check("a", 4, "201", &[4, 3, 2]).await;
+    check("a", 5, "201", &[5, 4, 3]).await;
+    let gone = fixture.get(&format!("{DEFINITIONS}/a?version=2")).await;
+    assert_eq!(gone.said(), "404 not_found");
+    // Nothing differs: nothing goes.
+    check("a", 5, "200", &[5, 4, 3]).await;
+    check("b", 1, "201", &[1]).await;
+    check("c", 1, "409 too_many_definitions", &[]).await;
+    // Those that there are go on, and one that is removed makes room.
+    check("b", 2, "201", &[2, 1]).await;
+    let path = format!("{DEFINITIONS}/b");
+    let removed = fixture.request(Method::DELETE, &path);
+    let removed = fixture.send(removed.body(Body::empty()).unwrap()).await;
+    assert_eq!(removed.said(), "204");
+    check("c", 1, "201", &[1]).await;
+    check("b", 3, "409 too_many_definitions", &[]).await;
+}
+
+#[tokio::test]
 async fn a_name_is_that_of_its_jobs_unless_given() {
     let (fixture, _) = fixture().await;
     let applied = json!({"job": {"definition": text("1")}});

@@ -11,6 +11,7 @@ mod modules;
 mod network;
 mod waiting;
 
+use super::definitions::Bounds;
 use super::state::{App, Shared};
 use super::{auth, router};
 use crate::primary::{PrimaryOptions, Running, start};
@@ -80,6 +81,11 @@ impl Answer {
 
 impl Fixture {
     async fn new() -> Fixture {
+        Fixture::with(Bounds::default()).await
+    }
+
+    /// One that keeps so many stored definitions.
+    async fn with(bounds: Bounds) -> Fixture {
         let dir = tempfile::tempdir().unwrap();
         let options = PrimaryOptions {
             data_dir: dir.path().to_owned(),
@@ -91,9 +97,10 @@ impl Fixture {
         let (handle, running) = start(options).await.unwrap();
         // What the first start leaves is what the API takes.
         let token = std::fs::read_to_string(dir.path().join("client.token")).unwrap();
-        let app = App::new(handle, CancellationToken::new(), false, None)
+        let mut app = App::new(handle, CancellationToken::new(), false, None)
             .await
             .unwrap();
+        Arc::get_mut(&mut app).unwrap().bounds = bounds;
         let router = router::service(app.clone());
         let token = token.trim().to_owned();
         Fixture {
