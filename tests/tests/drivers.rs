@@ -166,3 +166,54 @@ fn who_is_no_driver_starts_nothing() {
     let message = view["failure"]["failure"]["message"].as_str().unwrap();
     assert!(message.contains("`driver = true`"), "{message}");
 }
+
+#[test]
+fn a_driver_is_told_of_each_bound() {
+    let cluster = Cluster::start(Options::default());
+    // What it asks for, and what it is told; none when it gets it.
+    let check = |ask: &str, told: Option<&str>| {
+        let definition = format!(
+            r#"
+            [tasks.greedy]
+            module = {{ path = "{}" }}
+            driver = true
+            input = {ask}
+            retry = {{ max = 0 }}
+            [tasks.work]
+            module = {{ path = "{}" }}
+            spawned_by = "greedy"
+            "#,
+            task("fixtures/greedy").display(),
+            task("fixtures/noop").display()
+        );
+        let job = cluster.submit(&definition);
+        let view = cluster.finish(&job);
+        let failure = &view["failure"]["failure"];
+        match told {
+            None => assert_eq!(view["state"], "succeeded", "{ask}: {view}"),
+            Some(told) => {
+                assert_eq!(failure["kind"], "guest_error", "{ask}: {view}");
+                let message = failure["message"].as_str().unwrap();
+                assert!(message.contains(told), "{ask}: {message}");
+            }
+        }
+    };
+    check(
+        "{ ask = \"many\" }",
+        Some("4096 tasks are under way: wait for some of them first"),
+    );
+    check("{ ask = \"key\", bytes = 256 }", None);
+    check("{ ask = \"key\", bytes = 257 }", Some("1 to 256 bytes"));
+    check("{ ask = \"key\", bytes = 0 }", Some("1 to 256 bytes"));
+    check("{ ask = \"control_key\" }", Some("no control characters"));
+    check("{ ask = \"input\", bytes = 65536 }", None);
+    check("{ ask = \"input\", bytes = 65537 }", Some("may have 65536"));
+    check(
+        "{ ask = \"name\", bytes = 200 }",
+        Some("the name of a task"),
+    );
+    check("{ ask = \"twice\" }", Some("under way already"));
+    check("{ ask = \"wait\" }", None);
+    check("{ ask = \"request\" }", None);
+    check("{ ask = \"cancel\" }", None);
+}
