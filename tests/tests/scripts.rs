@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use std::fs;
-use wasmhost_tests::{Cluster, Options};
+use wasmhost_tests::{Cluster, Options, task};
 
 fn cluster() -> Cluster {
     Cluster::start(Options {
@@ -129,4 +129,40 @@ fn failures_are_told_in_the_lines_of_the_script() {
     }
     let lost = &cluster.json(&["workers"])["items"][0]["executors_lost"];
     assert_eq!(lost, &Value::from(0), "no script brought an executor down");
+}
+
+/// Python is any command that takes `-c TEXT`, as CPython does: a program that writes down
+/// what it was given stands in for it.
+#[test]
+fn python_scripts_are_given_to_a_command() {
+    let cluster = Cluster::start(Options::default());
+    let definition = |script: &str, args: &str| {
+        format!(
+            "[task]\nscript = {script}\nargs = [{args}]\nenv = {{ COLOUR = 'green' }}\n\
+             input = 'from stdin'\n"
+        )
+    };
+    let file = cluster.dir().join("python.toml");
+    let text = definition(
+        "{ python = \"print('hello')\\n\" }",
+        "'--env', 'COLOUR', 'two words'",
+    );
+    fs::write(&file, text).unwrap();
+    let run = cluster.run(&["submit", "python.toml"]);
+    assert_eq!(run.code, 5, "{}", run.stderr);
+    assert!(run.stderr.contains("engine-python"), "{}", run.stderr);
+    for program in ["fixtures/plain", "fixtures/plain-p1"] {
+        let module = task(program).display().to_string();
+        cluster.json(&["module", "push", &module, "--name", "engine-python"]);
+        let run = cluster.run(&["submit", "python.toml", "--wait"]).ok();
+        let want = "arg -c\narg print('hello')\n\nenv COLOUR=green\narg two words\nfrom stdin";
+        assert_eq!(run.text().trim_end(), want, "{program}");
+        // A file is the same, and how the command ends is how the task does.
+        fs::write(cluster.dir().join("a.py"), "import sys").unwrap();
+        let job = cluster.submit(&definition("'a.py'", "'--err', 'no', '--exit', '3'"));
+        let view = cluster.finish(&job);
+        assert_eq!(view["failure"]["failure"]["kind"], "exit_code", "{view}");
+        let logs = cluster.run(&["logs", &job]).ok();
+        assert!(logs.text().contains("no"), "{}", logs.text());
+    }
 }

@@ -1,6 +1,7 @@
 //! What the compiler of definitions asks the store of modules.
 
 use wasmhost_proto::Digest;
+use wasmhost_proto::input::BlobRef;
 use wasmhost_proto::module::ModuleKind;
 
 /// What a plan needs to know of a module.
@@ -27,4 +28,9 @@ pub trait Catalogue {
     fn find(&self, reference: &str) -> Result<Option<ModuleFacts>, Ambiguous>;
     /// What a module imports, as `package:interface@version` or `module.name`.
     fn imports(&self, digest: Digest) -> Vec<String>;
+    /// The content of an uploaded script that is to be looked at before it runs; none when
+    /// that has been done.
+    fn script(&self, _: &BlobRef) -> Option<Vec<u8>> {
+        None
+    }
 }

@@ -1,6 +1,7 @@
 //! Collects mistakes: all of them, in the order of the text, up to a bound.
 
 use crate::definition::Spot;
+use crate::literal;
 use std::ops::Range;
 use wasmhost_proto::api::{Diagnostic, Span};
 use wasmhost_proto::limits::MAX_DIAGNOSTICS;
@@ -29,17 +30,25 @@ impl<'t> Report<'t> {
         message: impl Into<String>,
         help: impl Into<String>,
     ) {
-        if self.found.len() == MAX_DIAGNOSTICS {
-            self.more += 1;
-            return;
+        if self.is_full() {
+            return self.more();
         }
         let help = help.into();
         self.found.push(Diagnostic {
             code: code.to_owned(),
             message: message.into(),
             help: (!help.is_empty()).then_some(help),
-            span: at.map(|range| span(self.text, range)),
+            span: at.map(|range| Span::of(self.text, range)),
+            file: None,
         });
+    }
+
+    /// Adds a mistake that was found elsewhere.
+    pub(crate) fn push(&mut self, found: Diagnostic) {
+        match self.is_full() {
+            true => self.more(),
+            false => self.found.push(found),
+        }
     }
 
     /// Whether another mistake would only be counted.
@@ -52,16 +61,12 @@ impl<'t> Report<'t> {
         self.more += 1;
     }
 
-    /// The place of a part of a text, if the definition has the text as it is:
-    /// without escapes. Else that of the whole.
+    /// The place of a part of a text that the definition gives.
     pub(crate) fn within(&self, text: &Spot<String>, part: &Range<usize>) -> Range<usize> {
         let written = self.text.get(text.at.clone()).unwrap_or_default();
-        match written.find(&text.value) {
-            Some(from) if !text.value.is_empty() => {
-                let from = text.at.start + from;
-                from + part.start..from + part.end
-            }
-            _ => text.at.clone(),
+        match literal::within(written, &text.value, part) {
+            Some(part) => text.at.start + part.start..text.at.start + part.end,
+            None => text.at.clone(),
         }
     }
 
@@ -69,52 +74,20 @@ impl<'t> Report<'t> {
         self.found.is_empty()
     }
 
-    /// All mistakes; those with a place first, in the order of the text.
+    /// All mistakes: those of the definition, then those of other files; those with a
+    /// place first, in the order of the text.
     pub(crate) fn finish(mut self) -> Vec<Diagnostic> {
         self.found
-            .sort_by_key(|d| d.span.map_or(usize::MAX, |s| s.start));
+            .sort_by_cached_key(|d| (d.file.clone(), d.span.map_or(usize::MAX, |s| s.start)));
         if self.more > 0 {
             self.found.push(Diagnostic {
                 code: "more".into(),
                 message: format!("and {} more mistakes", self.more),
                 help: None,
                 span: None,
+                file: None,
             });
         }
         self.found
-    }
-}
-
-/// The place of a range of bytes. Ranges that split a character or pass the end
-/// are moved back, since parsers point there at times.
-fn span(text: &str, range: &Range<usize>) -> Span {
-    let start = text.floor_char_boundary(range.start);
-    let end = text.floor_char_boundary(range.end).max(start);
-    let before = &text[..start];
-    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-    Span {
-        start,
-        end,
-        line: before.bytes().filter(|b| *b == b'\n').count() + 1,
-        column: before[line_start..].chars().count() + 1,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn places() {
-        let check = |text: &str, range: Range<usize>, line: usize, column: usize| {
-            let got = span(text, &range);
-            assert_eq!((got.line, got.column), (line, column), "{text:?} {range:?}");
-            assert!(text.get(got.start..got.end).is_some());
-        };
-        check("", 0..0, 1, 1);
-        check("a\nbc", 3..4, 2, 2);
-        check("é = 1", 2..3, 1, 2);
-        check("é", 1..1, 1, 1);
-        check("x", 7..9, 1, 2);
     }
 }

@@ -44,6 +44,12 @@ pub struct CheckNode {
     /// What makes its tasks, such as `results of split`; none when that is known now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub items_of: Option<String>,
+    /// Whether it starts other tasks of the job: those that say so in `spawned_by`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub driver: bool,
+    /// The driver that starts its tasks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spawned_by: Option<String>,
     /// The nodes that it waits for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<String>,

@@ -62,6 +62,10 @@ pub struct Diagnostic {
     /// Where in the text, when it has a place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub span: Option<Span>,
+    /// The file that the place is in, such as a script, as the definition names it; none
+    /// for the definition itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
 }
 
 /// A place in a text.
@@ -76,4 +80,21 @@ pub struct Span {
     pub line: usize,
     /// Column of the first byte in characters, from 1.
     pub column: usize,
+}
+
+impl Span {
+    /// The place of a range of bytes in a text. A range that splits a character or passes
+    /// the end is moved back, since parsers point there at times.
+    pub fn of(text: &str, range: &std::ops::Range<usize>) -> Span {
+        let start = text.floor_char_boundary(range.start);
+        let end = text.floor_char_boundary(range.end).max(start);
+        let before = &text[..start];
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        Span {
+            start,
+            end,
+            line: before.bytes().filter(|b| *b == b'\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+        }
+    }
 }

@@ -12,6 +12,9 @@ pub const MAX_PARAM_LIST: usize = 10_000;
 pub const MAX_PATTERN: usize = 256 << 10;
 /// A script: it goes to an executor in one frame, beside what else the node says.
 pub const MAX_SCRIPT: usize = 512 << 10;
+/// Words and signs of a script whose syntax is checked before it runs: each may cost the
+/// parser a kilobyte of stack. One of [`MAX_SCRIPT`] has about as many.
+pub const MAX_SCRIPT_TOKENS: usize = 128 << 10;
 /// A condition's text: it travels and waits with its node.
 pub const MAX_CONDITION: usize = 4 << 10;
 /// Operators of a condition: each may be a level of its tree.

@@ -76,6 +76,8 @@ pub(crate) fn check_view() -> CheckView {
         script: None,
         count: Some(3),
         items_of: None,
+        driver: true,
+        spawned_by: None,
         after: vec![],
         when: None,
         input_from: vec![],
@@ -116,6 +118,8 @@ pub(crate) fn check_view() -> CheckView {
         }),
         count: None,
         items_of: Some("results of count".into()),
+        driver: false,
+        spawned_by: Some("count".into()),
         after: vec!["count".into()],
         when: Some("tasks.count.failed == 0".into()),
         input_from: vec!["count".into()],
@@ -316,6 +320,7 @@ pub(crate) fn problem() -> Problem {
                 line: 2,
                 column: 1,
             }),
+            file: Some("report.js".into()),
         }],
     }
 }

@@ -180,6 +180,7 @@ fn diagnostic(code: &str, message: String, help: String) -> Diagnostic {
         message,
         help: (!help.is_empty()).then_some(help),
         span: None,
+        file: None,
     }
 }
 

@@ -21,7 +21,7 @@ use regex::Regex;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 use std::ops::Range;
-use wasmhost_proto::api::Diagnostic;
+use wasmhost_proto::api::{Diagnostic, Span};
 use wasmhost_proto::limits::{MAX_DIAGNOSTICS, MAX_PARAMS_BYTES};
 
 /// A parameter as a definition declares it.
@@ -147,13 +147,40 @@ pub struct Pattern {
 /// is neither given nor required is null.
 pub type Values = BTreeMap<String, Value>;
 
+/// A mistake in a given value, or that none was given.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Mistake {
+    /// The parameter's name; none when it is about all of them.
+    pub param: Option<String>,
+    /// What is wrong; where the value stands, whoever gave it knows.
+    pub told: Diagnostic,
+    /// Where the definition declares the parameter, in bytes.
+    declared: Option<Range<usize>>,
+}
+
+impl Mistake {
+    /// The mistake with the place where the text of the definition declares the parameter.
+    pub fn declared_in(self, text: &str) -> Diagnostic {
+        Diagnostic {
+            span: self.declared.map(|at| Span::of(text, &at)),
+            ..self.told
+        }
+    }
+}
+
+/// All mistakes with the places where the text of the definition declares their parameters.
+pub(crate) fn told(mistakes: Vec<Mistake>, text: &str) -> Vec<Diagnostic> {
+    let told = mistakes.into_iter();
+    told.map(|mistake| mistake.declared_in(text)).collect()
+}
+
 /// Reads the given values. Texts are read by type, as from a command line: `"10"`,
 /// `"true"`, `"30s"`, `"a,b"`. On failure all mistakes at once, each naming its
 /// parameter.
 pub fn values(
     definition: &Definition,
     given: &BTreeMap<String, Json>,
-) -> Result<Values, Vec<Diagnostic>> {
+) -> Result<Values, Vec<Mistake>> {
     read(definition, given, true)
 }
 
@@ -162,7 +189,7 @@ pub fn values(
 pub fn known(
     definition: &Definition,
     given: &BTreeMap<String, Json>,
-) -> Result<Values, Vec<Diagnostic>> {
+) -> Result<Values, Vec<Mistake>> {
     read(definition, given, false)
 }
 
@@ -170,15 +197,21 @@ fn read(
     definition: &Definition,
     given: &BTreeMap<String, Json>,
     strict: bool,
-) -> Result<Values, Vec<Diagnostic>> {
+) -> Result<Values, Vec<Mistake>> {
     let mut mistakes = Vec::new();
-    let mut fault = |code: &str, message: String, help: String| {
+    let mut fault = |name: Option<&String>, code: &str, message: String, help: String| {
         if mistakes.len() < MAX_DIAGNOSTICS {
-            mistakes.push(Diagnostic {
-                code: code.into(),
-                message,
-                help: (!help.is_empty()).then_some(help),
-                span: None,
+            let declared = definition.params.iter().find(|p| Some(&p.name) == name);
+            mistakes.push(Mistake {
+                param: name.cloned(),
+                told: Diagnostic {
+                    code: code.into(),
+                    message,
+                    help: (!help.is_empty()).then_some(help),
+                    span: None,
+                    file: None,
+                },
+                declared: declared.map(|param| param.at.clone()),
             });
         }
     };
@@ -186,7 +219,8 @@ fn read(
     if bytes > MAX_PARAMS_BYTES {
         let message =
             format!("the parameters have {bytes} bytes, and may have {MAX_PARAMS_BYTES} in all");
-        fault("too-large", message, "give large values as files".into());
+        let help = "give large values as files".into();
+        fault(None, "too-large", message, help);
         return Err(mistakes);
     }
     let known: Vec<&str> = definition.params.iter().map(|p| p.name.as_str()).collect();
@@ -200,6 +234,7 @@ fn read(
             false => suggest::help(name, &known),
         };
         fault(
+            Some(name),
             "unknown-param",
             format!("there is no parameter `{}`", clip(name)),
             help,
@@ -212,6 +247,7 @@ fn read(
         if given.is_some() && !param.modifiable {
             let message = format!("the parameter `{name}` cannot be given");
             fault(
+                Some(name),
                 "fixed-param",
                 message,
                 "its value is the definition's own".into(),
@@ -223,7 +259,7 @@ fn read(
             None if param.required && !strict => continue,
             None if param.required => {
                 let message = format!("the parameter `{name}` is missing");
-                fault("missing-param", message, param.wanted());
+                fault(Some(name), "missing-param", message, param.wanted());
                 continue;
             }
             None => Ok(Value::none()),
@@ -231,6 +267,7 @@ fn read(
         match value {
             Ok(value) => drop(read.insert(name.clone(), value)),
             Err(why) => fault(
+                Some(name),
                 "bad-param",
                 format!("the parameter `{name}` {why}"),
                 param.wanted(),

@@ -15,9 +15,9 @@ fn read(keys: &str, given: Json) -> Result<Value, String> {
     let definition = definition(&format!("[params.x]\n{keys}\n"));
     let given = BTreeMap::from([("x".to_owned(), given)]);
     let mut values = values(&definition, &given).map_err(|e| {
-        assert_eq!(e.len(), 1, "{e:?}");
-        assert!(e[0].message.contains("`x`"), "{e:?}");
-        e[0].message.clone()
+        assert_eq!((e.len(), e[0].param.as_deref()), (1, Some("x")), "{e:?}");
+        assert!(e[0].told.message.contains("`x`"), "{e:?}");
+        e[0].told.message.clone()
     })?;
     Ok(values.remove("x").unwrap())
 }
@@ -164,7 +164,12 @@ fn all_mistakes_at_once() {
     let mistakes = values(&definition, &given).unwrap_err();
     let got: Vec<(&str, &str)> = mistakes
         .iter()
-        .map(|m| (m.code.as_str(), m.help.as_deref().unwrap_or_default()))
+        .map(|m| {
+            (
+                m.told.code.as_str(),
+                m.told.help.as_deref().unwrap_or_default(),
+            )
+        })
         .collect();
     assert_eq!(
         got,
@@ -180,7 +185,7 @@ fn all_mistakes_at_once() {
     assert_eq!(known["day"].text, "2026-01-31");
     let large = BTreeMap::from([("city".into(), json!("a".repeat(MAX_PARAMS_BYTES)))]);
     assert_eq!(
-        values(&definition, &large).unwrap_err()[0].code,
+        values(&definition, &large).unwrap_err()[0].told.code,
         "too-large"
     );
 }

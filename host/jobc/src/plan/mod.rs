@@ -15,7 +15,7 @@ use crate::params::{self, Values};
 use crate::parse::parse;
 use crate::report::Report;
 use sha2::{Digest as _, Sha256};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use wasmhost_proto::Digest;
 use wasmhost_proto::api::{Diagnostic, SubmitRequest};
 use wasmhost_proto::input::BlobRef;
@@ -39,7 +39,8 @@ pub fn plan(
     catalogue: &dyn Catalogue,
 ) -> Result<Planned, Vec<Diagnostic>> {
     let definition = parse(&request.definition)?;
-    let values = params::values(&definition, &request.params)?;
+    let values = params::values(&definition, &request.params);
+    let values = values.map_err(|mistakes| params::told(mistakes, &request.definition))?;
     compile(request, catalogue, &definition, &values)
 }
 
@@ -50,7 +51,8 @@ pub fn draft(
     catalogue: &dyn Catalogue,
 ) -> Result<Planned, Vec<Diagnostic>> {
     let definition = parse(&request.definition)?;
-    let values = params::known(&definition, &request.params)?;
+    let values = params::known(&definition, &request.params);
+    let values = values.map_err(|mistakes| params::told(mistakes, &request.definition))?;
     compile(request, catalogue, &definition, &values)
 }
 
@@ -103,6 +105,8 @@ struct Planner<'a> {
     /// Answers of the catalogue: a graph may name one module ten thousand times.
     found: HashMap<String, Result<Option<ModuleFacts>, Ambiguous>>,
     blobs: BTreeMap<Digest, (BlobRef, Vec<u8>)>,
+    /// Scripts in files that were looked at.
+    looked: BTreeSet<String>,
     /// Bytes of items so far, over all nodes: a list may be named by many.
     items_bytes: usize,
 }
@@ -123,6 +127,7 @@ impl<'a> Planner<'a> {
             filler: Filler::new(values, MAX_ITEMS_BYTES),
             found: HashMap::new(),
             blobs: BTreeMap::new(),
+            looked: BTreeSet::new(),
             items_bytes: 0,
         }
     }

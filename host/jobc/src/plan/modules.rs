@@ -4,11 +4,13 @@ use super::Planner;
 use crate::catalogue::ModuleFacts;
 use crate::definition::Node;
 use crate::read::clip;
-use crate::source::{ScriptText, Source};
+use crate::script;
+use crate::source::{Script, ScriptText, Source};
 use wasmhost_proto::Digest;
+use wasmhost_proto::input::BlobRef;
 use wasmhost_proto::limits::MAX_SCRIPT;
 use wasmhost_proto::module::ModuleKind;
-use wasmhost_proto::plan::Script;
+use wasmhost_proto::plan;
 
 impl Planner<'_> {
     /// Reports a module that only the client has, and has not sent.
@@ -68,7 +70,7 @@ impl Planner<'_> {
     }
 
     /// The script of a node, if it has one; none with a report if it is missing.
-    pub(super) fn script(&mut self, node: &Node) -> Option<Option<Script>> {
+    pub(super) fn script(&mut self, node: &Node) -> Option<Option<plan::Script>> {
         let Some(script) = node.source.value.script() else {
             return Some(None);
         };
@@ -89,8 +91,27 @@ impl Planner<'_> {
                 .add("too-large", Some(&node.source.at), message, help);
             return None;
         }
+        self.look_at(script, &source)?;
         let name = script.label(&node.name);
-        Some(Some(Script { name, source }))
+        Some(Some(plan::Script { name, source }))
+    }
+
+    /// Reports what is wrong with a script that was uploaded; once, however many run it.
+    pub(super) fn look_at(&mut self, script: &Script, source: &BlobRef) -> Option<()> {
+        let path = script.path().filter(|path| !self.looked.contains(*path));
+        let (Some(path), Some(catalogue)) = (path, self.catalogue) else {
+            return Some(());
+        };
+        self.looked.insert(path.clone());
+        let text = catalogue.script(source);
+        let mistake = text.and_then(|text| script::check(script.engine, path, &text));
+        match mistake {
+            None => Some(()),
+            Some(mistake) => {
+                self.report.push(mistake);
+                None
+            }
+        }
     }
 
     /// Reports what a module of this kind cannot be given.

@@ -34,7 +34,8 @@ fn look(
     catalogue: Option<&dyn Catalogue>,
 ) -> Result<CheckView, Vec<Diagnostic>> {
     let definition = parse(&request.definition)?;
-    let values = params::known(&definition, &request.params)?;
+    let values = params::known(&definition, &request.params);
+    let values = values.map_err(|mistakes| params::told(mistakes, &request.definition))?;
     let mut planner = Planner::new(request, catalogue, &definition, &values);
     let nodes = definition.nodes.iter().map(|node| planner.outlook(node));
     let nodes: Vec<CheckNode> = nodes.collect();
@@ -65,6 +66,10 @@ impl Planner<'_> {
             Some(ArraySource::Spawned(of)) => Some(format!("tasks that {} starts", name(of))),
             _ => None,
         };
+        let spawned_by = match array.map(|array| &array.value) {
+            Some(ArraySource::Spawned(of)) => Some(name(of)),
+            _ => None,
+        };
         let input_from = match input.map(|input| &input.value) {
             Some(InputSource::Gather(of) | InputSource::Result(of)) => vec![name(of)],
             Some(InputSource::Join(several)) => several.iter().map(name).collect(),
@@ -77,6 +82,8 @@ impl Planner<'_> {
             kind: module.map(|m| m.kind),
             count: self.count(node),
             items_of,
+            driver: node.driver,
+            spawned_by,
             after: node.after.iter().map(name).collect(),
             when: node.when.as_ref().map(|when| when.value.clone()),
             input_from,
@@ -123,7 +130,10 @@ impl Planner<'_> {
         let digest = match &script.from {
             ScriptText::Inline(text) => Some(self.keep(text.as_bytes()).digest),
             ScriptText::File(_) => {
-                let uploaded = self.request.files.get(&script.file_key()?);
+                let uploaded = self.request.files.get(&script.file_key()?).cloned();
+                if let Some(blob) = &uploaded {
+                    self.look_at(script, blob);
+                }
                 uploaded.map(|blob| blob.digest)
             }
         };

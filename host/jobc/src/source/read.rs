@@ -4,7 +4,7 @@ use super::{Engine, Script, ScriptText, Source};
 use crate::definition::Spot;
 use crate::read::{self, Fields, Value, clip};
 use crate::report::Report;
-use crate::{suggest, values};
+use crate::{script, suggest, values};
 use toml::de::DeValue;
 use wasmhost_proto::Digest;
 use wasmhost_proto::limits::MAX_SCRIPT;
@@ -52,8 +52,8 @@ fn module(
                 ("names no module", HELP),
             )?;
             match key {
-                "crate" => Source::Crate(text),
-                _ => Source::Path(text),
+                "crate" => Source::Crate(text.value),
+                _ => Source::Path(text.value),
             }
         }
         other => {
@@ -97,28 +97,22 @@ fn script(
             if key == "path" {
                 let engine = match fields.get("engine") {
                     Some(_) => engine?,
-                    None => engine_of(report, &fields.path("path"), &text, value)?,
+                    None => engine_of(report, &fields.path("path"), &text.value, value)?,
                 };
                 Script {
                     engine,
-                    from: ScriptText::File(text),
+                    from: ScriptText::File(text.value),
                 }
             } else {
                 if let Some(engine) = fields.get("engine") {
                     let message = "`engine` goes with `path` only";
                     report.add("unfit-key", Some(&engine.span()), message, "");
                 }
-                if text.len() > MAX_SCRIPT {
-                    let message = format!(
-                        "the script has {} bytes, and may have {MAX_SCRIPT}",
-                        text.len()
-                    );
-                    report.add("too-large", Some(&value.span()), message, "");
-                    return None;
-                }
+                let engine = Engine::ALL.into_iter().find(|e| e.name() == key)?;
+                inline(report, engine, &text)?;
                 Script {
-                    engine: Engine::ALL.into_iter().find(|e| e.name() == key)?,
-                    from: ScriptText::Inline(text),
+                    engine,
+                    from: ScriptText::Inline(text.value),
                 }
             }
         }
@@ -133,6 +127,22 @@ fn script(
     })
 }
 
+/// Reports what is wrong with a script in the definition.
+fn inline(report: &mut Report<'_>, engine: Engine, text: &Spot<String>) -> Option<()> {
+    let bytes = text.value.len();
+    if bytes > MAX_SCRIPT {
+        let message = format!("the script has {bytes} bytes, and may have {MAX_SCRIPT}");
+        report.add("too-large", Some(&text.at), message, "");
+        return None;
+    }
+    let Some(mistake) = script::find(engine, &text.value) else {
+        return Some(());
+    };
+    let at = report.within(text, &mistake.at);
+    report.add(mistake.code, Some(&at), mistake.message, mistake.help);
+    None
+}
+
 /// The only one of some keys that is given, and its text.
 fn choice<'k>(
     report: &mut Report<'_>,
@@ -140,10 +150,10 @@ fn choice<'k>(
     keys: &[&'k str],
     known: &[&str],
     (lacks, help): (&str, &str),
-) -> Option<(&'k str, String)> {
+) -> Option<(&'k str, Spot<String>)> {
     let given = keys.iter().filter(|key| fields.get(key).is_some());
     match given.copied().collect::<Vec<_>>().as_slice() {
-        [key] => Some((key, fields.filled(report, key)?.value)),
+        [key] => Some((key, fields.filled(report, key)?)),
         // A mistake about the keys themselves says it all.
         [] if fields.has_other(known) => None,
         [] => {

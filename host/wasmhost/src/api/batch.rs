@@ -7,12 +7,14 @@ use super::problem::Problem;
 use super::state::{Shared, blocking, to_the_end, turn};
 use super::stored::{self, Whole};
 use super::{capacity, submission};
+use crate::primary::batch_key;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use wasmhost_core::primary::Reply;
 use wasmhost_jobc::Planned;
 use wasmhost_proto::api::{Diagnostic, NewJobs, SubmitBatch};
 use wasmhost_proto::limits::{MAX_BATCH_JOBS, MAX_HTTP_BODY, MAX_IDEMPOTENCY_KEY};
+use wasmhost_store::Blobs;
 
 /// Mistakes told of one request.
 const MAX_MISTAKES: usize = 100;
@@ -61,14 +63,17 @@ pub(crate) async fn submit(
         let modules = catalogue.clone();
         let mut whole = Vec::with_capacity(jobs.len());
         let mut room = MAX_HTTP_BODY;
-        for job in jobs {
+        for (n, job) in jobs.into_iter().enumerate() {
             let waits = job.wait_for_capacity;
+            let own = key.as_deref().map(|key| batch_key(key, n));
+            let job = stored::as_before(&shared, job, own).await?;
             let job = stored::complete(&shared, job).await?;
             // A name is short, and may stand for much.
             room = room.checked_sub(job.stored_bytes()).ok_or_else(too_large)?;
             whole.push((job, waits));
         }
-        let (planned, waits) = blocking(move || plans(whole, &modules)).await?;
+        let blobs = shared.handle.blobs().clone();
+        let (planned, waits) = blocking(move || plans(whole, &modules, &blobs)).await?;
         let mut plans = Vec::with_capacity(planned.len());
         for planned in planned {
             let plan = submission::keep(&shared, planned).await?;
@@ -111,6 +116,7 @@ pub(crate) fn of_job(n: usize, mistake: Diagnostic) -> Diagnostic {
 fn plans(
     jobs: Vec<(Whole, bool)>,
     modules: &Catalogue,
+    blobs: &Blobs,
 ) -> Result<(Vec<Planned>, Vec<bool>), Problem> {
     let mut plans: Vec<Planned> = Vec::with_capacity(jobs.len());
     let mut mistakes: Vec<Diagnostic> = Vec::new();
@@ -122,7 +128,7 @@ fn plans(
             plans.push(plan.clone());
             continue;
         }
-        match submission::compile(&job, modules) {
+        match submission::compile(&job, modules, blobs) {
             Ok(plan) => plans.push(plan),
             Err(errors) => mistakes.extend(errors.into_iter().map(|error| of_job(n, error))),
         }

@@ -91,5 +91,6 @@ fn diagnostic(unfit: &Unfit) -> Diagnostic {
         message: format!("no worker can run '{node}': {}", whys.join("; ")),
         help: Some(helps.join("; ")),
         span: None,
+        file: None,
     }
 }

@@ -5,6 +5,7 @@
 
 use super::catalogue::Catalogue;
 use super::extract::{Json, Path, Query};
+use super::fresh::Fresh;
 use super::pinned::Noting;
 use super::problem::Problem;
 use super::state::{App, Shared, blocking, to_the_end, turn};
@@ -208,7 +209,7 @@ async fn put(app: &App, request: ApplyRequest) -> Result<(DefinitionHead, bool),
     // Held until the version is durable: its modules stay.
     let catalogue = app.catalogue.read().await;
     let ApplyRequest { name, note, job } = request;
-    let (planned, pins, job) = compile(job, catalogue.clone()).await?;
+    let (planned, pins, job) = compile(app, job, catalogue.clone()).await?;
     let plan = submission::keep(app, planned).await?;
     let name = name.unwrap_or_else(|| plan.name.clone());
     check_name(&name)?;
@@ -272,12 +273,16 @@ async fn put(app: &App, request: ApplyRequest) -> Result<(DefinitionHead, bool),
 
 /// The plan but for the parameters, what module names mean, and the request again.
 async fn compile(
+    app: &App,
     job: SubmitRequest,
     modules: Arc<Catalogue>,
 ) -> Result<(Planned, BTreeMap<String, Digest>, SubmitRequest), Problem> {
+    let blobs = app.handle.blobs().clone();
     blocking(move || {
         let noting = Noting::new(&modules);
-        let planned = wasmhost_jobc::draft(&job, &noting).map_err(submission::rejected)?;
+        let (modules, blobs) = (&noting, &*blobs);
+        let planned =
+            wasmhost_jobc::draft(&job, &Fresh { modules, blobs }).map_err(submission::rejected)?;
         Ok((planned, noting.found(), job))
     })
     .await

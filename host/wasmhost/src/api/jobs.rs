@@ -44,9 +44,10 @@ pub(crate) async fn submit(
         // Held until the job is durable: its modules stay.
         let catalogue = shared.catalogue.read().await;
         let waits = request.wait_for_capacity;
+        let request = stored::as_before(&shared, request, key.clone()).await?;
         let whole = stored::complete(&shared, request).await?;
         let small = submission::is_small(&whole.request);
-        let planned = submission::plan(whole, catalogue.clone()).await?;
+        let planned = submission::plan(&shared, whole, catalogue.clone()).await?;
         let mut plan = submission::keep(&shared, planned).await?;
         submission::require_blobs(&shared, submission::blobs_of(&plan)).await?;
         if !waits {
@@ -88,7 +89,7 @@ pub(crate) async fn check(
     let _turn = turn(&app.submissions).await?;
     let catalogue = app.catalogue.read().await.clone();
     let whole = stored::complete(&app, request).await?;
-    Ok(axum::Json(submission::check(whole, catalogue).await?))
+    Ok(axum::Json(submission::check(&app, whole, catalogue).await?))
 }
 
 /// Which jobs.

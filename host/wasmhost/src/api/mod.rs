@@ -22,6 +22,7 @@ mod edge;
 mod engines;
 mod events;
 mod extract;
+mod fresh;
 mod info;
 mod jobs;
 mod metrics;

@@ -47,6 +47,7 @@ fn one<T>(
                 message: show(t),
                 help: None,
                 span: None,
+                file: None,
             };
             let title = format!("'{}' may mean more than one {what}", clip(text));
             Err(Problem::conflict("ambiguous_id", title)

@@ -110,7 +110,7 @@ async fn plan(app: &App, name: &StoredName) -> Result<JobPlan, Problem> {
         ..SubmitRequest::default()
     };
     let whole = stored::complete(app, request).await?;
-    let planned = submission::plan(whole, catalogue.clone()).await?;
+    let planned = submission::plan(app, whole, catalogue.clone()).await?;
     let plan = submission::keep(app, planned).await?;
     submission::require_blobs(app, submission::blobs_of(&plan)).await?;
     if plan.nodes.iter().filter(|node| node.driver).count() != 1 {

@@ -37,6 +37,34 @@ impl Whole {
     }
 }
 
+/// A submission as it was meant when its key was first given: a name without a version
+/// stands for the version that the key's job was made from, whatever was stored since.
+pub(crate) async fn as_before(
+    app: &App,
+    request: SubmitRequest,
+    key: Option<String>,
+) -> Result<SubmitRequest, Problem> {
+    let (Some(text), Some(key)) = (&request.stored, key) else {
+        return Ok(request);
+    };
+    let asked = name(text)?;
+    if asked.version.is_some() {
+        return Ok(request);
+    }
+    let Some(job) = app.peek(|store| store.job_by_key(&key))? else {
+        return Ok(request);
+    };
+    let plan = app.read(move |store| store.plan(job)).await?;
+    let from = plan.and_then(|plan| plan.definition);
+    Ok(match from.filter(|from| from.name == asked.name) {
+        Some(from) => SubmitRequest {
+            stored: Some(format!("{}@{}", from.name, from.version)),
+            ..request
+        },
+        None => request,
+    })
+}
+
 /// Completes a submission with the stored definition that it names, if it names one.
 pub(crate) async fn complete(app: &App, request: SubmitRequest) -> Result<Whole, Problem> {
     let Some(text) = &request.stored else {

@@ -1,6 +1,7 @@
 //! From a submission to a plan whose every module and blob is here.
 
 use super::catalogue::Catalogue;
+use super::fresh::Fresh;
 use super::pinned::Pinned;
 use super::problem::Problem;
 use super::state::{App, blocking};
@@ -14,7 +15,7 @@ use wasmhost_proto::api::{CheckView, Diagnostic, SubmitRequest};
 use wasmhost_proto::input::{Array, BlobRef, Input, Item};
 use wasmhost_proto::limits::MAX_IDEMPOTENCY_KEY;
 use wasmhost_proto::plan::{JobPlan, NodeInput, NodePlan};
-use wasmhost_store::BlobError;
+use wasmhost_store::{BlobError, Blobs};
 
 /// Mistakes shown when blobs are missing: a client fixes all in the same way.
 const SHOWN: usize = 20;
@@ -56,18 +57,27 @@ pub(crate) fn is_small(request: &SubmitRequest) -> bool {
 }
 
 /// Compiles the definition, away from the async threads unless it is small.
-pub(crate) async fn plan(whole: Whole, catalogue: Arc<Catalogue>) -> Result<Planned, Problem> {
+pub(crate) async fn plan(
+    app: &App,
+    whole: Whole,
+    catalogue: Arc<Catalogue>,
+) -> Result<Planned, Problem> {
+    let blobs = app.handle.blobs().clone();
     let planned = match is_small(&whole.request) {
-        true => compile(&whole, &catalogue),
-        false => blocking(move || compile(&whole, &catalogue)).await,
+        true => compile(&whole, &catalogue, &blobs),
+        false => blocking(move || compile(&whole, &catalogue, &blobs)).await,
     };
     planned.map_err(rejected)
 }
 
 /// The plan of a submission; that of a stored definition says so.
-pub(crate) fn compile(whole: &Whole, modules: &Catalogue) -> Result<Planned, Vec<Diagnostic>> {
+pub(crate) fn compile(
+    whole: &Whole,
+    modules: &Catalogue,
+    blobs: &Blobs,
+) -> Result<Planned, Vec<Diagnostic>> {
     let Some((definition, pins)) = &whole.stored else {
-        return wasmhost_jobc::plan(&whole.request, modules);
+        return wasmhost_jobc::plan(&whole.request, &Fresh { modules, blobs });
     };
     let mut planned = wasmhost_jobc::plan(&whole.request, &Pinned { modules, pins })?;
     planned.plan.definition = Some(definition.clone());
@@ -95,12 +105,17 @@ pub(crate) async fn keep(app: &App, planned: Planned) -> Result<JobPlan, Problem
 
 /// What the definition would do, as far as it can be told before modules are
 /// built and files uploaded.
-pub(crate) async fn check(whole: Whole, catalogue: Arc<Catalogue>) -> Result<CheckView, Problem> {
-    let checked = blocking(move || match &whole.stored {
-        None => wasmhost_jobc::check(&whole.request, &*catalogue),
-        Some((_, pins)) => {
-            let modules = &*catalogue;
-            wasmhost_jobc::check(&whole.request, &Pinned { modules, pins })
+pub(crate) async fn check(
+    app: &App,
+    whole: Whole,
+    catalogue: Arc<Catalogue>,
+) -> Result<CheckView, Problem> {
+    let blobs = app.handle.blobs().clone();
+    let checked = blocking(move || {
+        let (modules, blobs) = (&*catalogue, &*blobs);
+        match &whole.stored {
+            None => wasmhost_jobc::check(&whole.request, &Fresh { modules, blobs }),
+            Some((_, pins)) => wasmhost_jobc::check(&whole.request, &Pinned { modules, pins }),
         }
     });
     checked.await.map_err(rejected)
@@ -159,6 +174,7 @@ fn fault(
         message,
         help: None,
         span: None,
+        file: None,
     }))
 }
 

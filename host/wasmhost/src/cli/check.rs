@@ -1,29 +1,44 @@
-//! `wasmhost check FILE`: the mistakes that a submission would find, without
+//! `wasmhost check FILE|NAME`: the mistakes that a submission would find, without
 //! building, uploading or running anything. Goes as far as it can without a primary.
 
 use super::context::Context;
 use super::exit::{Exit, Fault};
+use super::params::{Given, Params};
 use super::submit::prepare::{Definition, Outlook, outlook};
+use super::submit::target::Target;
+use super::submit::whole::{Kept, Whole};
 use crate::client::ClientError;
 use crate::output::human::{duration, line, memory, number};
 use crate::output::lists::short;
 use crate::output::table::{render, table};
-use std::path::{Path, PathBuf};
 use wasmhost_jobc::module::satisfied;
-use wasmhost_proto::api::{CheckView, SubmitRequest};
+use wasmhost_jobc::params;
+use wasmhost_proto::api::{CheckView, StoredName, SubmitRequest};
 use wasmhost_proto::limits::MAX_NAME;
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
-    /// A job definition (TOML), or - for standard input
-    file: PathBuf,
+    /// A job definition (TOML), - for standard input, or the NAME or NAME@VERSION of a
+    /// stored one
+    #[arg(value_name = "FILE|NAME")]
+    definition: String,
+    #[command(flatten)]
+    params: Params,
+}
+
+impl Args {
+    /// What is known of the definition that is named.
+    pub(super) async fn look(&self, cx: &Context) -> anyhow::Result<Looked> {
+        let target = Target::of(&self.definition, cx)?;
+        look(Whole::read(&target, self.params.values()?)?, cx).await
+    }
 }
 
 pub(crate) async fn run(args: Args, cx: &Context) -> anyhow::Result<Exit> {
-    let looked = look(&args.file, cx).await?;
+    let looked = args.look(cx).await?;
     cx.out
         .answer(&looked.view, |view| view.name.clone(), text)?;
-    let name = args.file.display();
+    let name = &args.definition;
     cx.out.talk(match looked.unchecked {
         None => format!("{name} is right: wasmhost submit {name}"),
         Some(unchecked) => format!("{name} is right as far as it can be told: {unchecked}"),
@@ -40,12 +55,32 @@ pub(crate) struct Looked {
 }
 
 /// Checks a definition: what this machine has, then what the primary has.
-pub(crate) async fn look(file: &Path, cx: &Context) -> anyhow::Result<Looked> {
-    look_at(Definition::read(file)?, cx).await
+pub(crate) async fn look(whole: Whole, cx: &Context) -> anyhow::Result<Looked> {
+    match whole {
+        Whole::Given(definition) => given(definition, cx).await,
+        Whole::Stored(name, params) => stored(&name, params, cx).await,
+    }
 }
 
-/// The same for one that was read.
-pub(crate) async fn look_at(definition: Definition, cx: &Context) -> anyhow::Result<Looked> {
+/// A stored definition: only the primary has it.
+async fn stored(name: &StoredName, given: Given, cx: &Context) -> anyhow::Result<Looked> {
+    let client = cx.client().await?;
+    let kept = Kept::fetch(&client, name).await?;
+    params::known(&kept.parsed, &given.values)
+        .map_err(|mistakes| given.refused(kept.origin(), mistakes))?;
+    let request = SubmitRequest {
+        stored: Some(kept.exact()),
+        params: given.values,
+        ..SubmitRequest::default()
+    };
+    let checked = client.check(&request).await;
+    Ok(Looked {
+        view: checked.map_err(|error| Fault::about(error, kept.origin()))?,
+        unchecked: None,
+    })
+}
+
+async fn given(definition: Definition, cx: &Context) -> anyhow::Result<Looked> {
     let origin = definition.origin();
     let Outlook { request, modules } = outlook(definition)?;
     // Mistakes that need no primary are told whether there is one or not.

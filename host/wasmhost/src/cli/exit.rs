@@ -58,10 +58,31 @@ impl Exit {
 /// A text that diagnostics point into.
 #[derive(Debug, Clone)]
 pub(crate) struct Source {
-    /// The file's name.
+    /// What to call it.
     pub(crate) name: String,
     /// Its text.
     pub(crate) text: String,
+    /// What diagnostics call it; none for a definition.
+    pub(crate) file: Option<String>,
+}
+
+impl Source {
+    /// A definition.
+    pub(crate) fn definition(name: impl Into<String>, text: impl Into<String>) -> Source {
+        Source {
+            name: name.into(),
+            text: text.into(),
+            file: None,
+        }
+    }
+
+    /// Another text, which diagnostics call `file`.
+    pub(crate) fn other(name: impl Into<String>, text: impl Into<String>, file: &str) -> Source {
+        Source {
+            file: Some(file.to_owned()),
+            ..Source::definition(name, text)
+        }
+    }
 }
 
 /// A failure with an exit code and a problem of its own.
@@ -73,7 +94,7 @@ pub(crate) struct Fault {
     /// What is shown.
     pub(crate) problem: Box<Problem>,
     /// What its diagnostics point into.
-    pub(crate) origin: Option<Source>,
+    pub(crate) origins: Vec<Source>,
 }
 
 impl Fault {
@@ -82,7 +103,7 @@ impl Fault {
         Fault {
             exit,
             problem: Box::new(problem(code, title.into(), None)),
-            origin: None,
+            origins: Vec::new(),
         }
     }
 
@@ -97,17 +118,27 @@ impl Fault {
         Fault {
             exit: error.exit(),
             problem: Box::new(error.problem()),
-            origin: Some(origin),
+            origins: vec![origin],
         }
+    }
+
+    /// A refusal with every single mistake, and the texts that they point into.
+    pub(crate) fn mistakes(
+        code: &str,
+        title: impl Into<String>,
+        errors: Vec<Diagnostic>,
+        origins: Vec<Source>,
+    ) -> Fault {
+        let mut fault = Fault::new(Exit::REFUSED, code, title);
+        fault.problem.errors = errors;
+        fault.origins = origins;
+        fault
     }
 
     /// A definition that is refused with every mistake in it.
     pub(crate) fn refused(origin: Source, errors: Vec<Diagnostic>) -> Fault {
         let title = format!("{} is not a job definition", origin.name);
-        let mut fault = Fault::new(Exit::REFUSED, "invalid_definition", title);
-        fault.problem.errors = errors;
-        fault.origin = Some(origin);
-        fault
+        Fault::mistakes("invalid_definition", title, errors, vec![origin])
     }
 
     /// Any error, as one with an exit code.
@@ -120,7 +151,7 @@ impl Fault {
             Some(client) => Fault {
                 exit: client.exit(),
                 problem: Box::new(client.problem()),
-                origin: None,
+                origins: Vec::new(),
             },
             None => Fault::new(Exit::FAILED, "error", format!("{error:#}")),
         }

@@ -18,6 +18,7 @@ mod jobs;
 mod logs;
 mod module;
 mod modules;
+mod params;
 mod reference;
 mod report;
 mod request;
@@ -65,7 +66,7 @@ enum Command {
     /// Check a definition without running it
     Check(check::Args),
     /// Explain what a definition would run: its graph, limits, modules and imports
-    Explain(explain::Args),
+    Explain(check::Args),
     /// List jobs, newest first
     #[command(visible_alias = "ps")]
     Jobs(jobs::Args),

@@ -3,13 +3,16 @@
 
 use super::build;
 use super::context::Context;
-use super::exit::{Exit, Fault};
+use super::exit::{Exit, Fault, Source};
 use super::result::transfer_bar;
 use crate::client::{Client, ClientError};
 use bytes::Bytes;
+use std::ops::Range;
 use std::path::Path;
-use wasmhost_proto::api::ModuleView;
+use wasmhost_proto::api::{Diagnostic, ModuleView, Span};
 use wasmhost_proto::limits::{BLOB_CHUNK, MAX_MODULE};
+use wast::Wat;
+use wast::parser::ParseBuffer;
 
 /// A module that was loaded.
 pub(crate) struct Local {
@@ -35,23 +38,46 @@ pub(crate) fn load(cx: &Context, path: &Path) -> anyhow::Result<Local> {
 pub(crate) fn file(path: &Path) -> anyhow::Result<Local> {
     let bytes = read(path)?;
     let stem = path.file_stem().and_then(|stem| stem.to_str()).map(name_of);
-    if path.extension().is_some_and(|extension| extension == "wat") {
-        let wasm = wat::Parser::new()
-            .parse_bytes(Some(path), &bytes)
-            .map_err(|error| {
-                Fault::new(
-                    Exit::REFUSED,
-                    "bad_wat",
-                    format!("cannot read {}", path.display()),
-                )
-                .help(error.to_string())
-            })?;
-        return Ok(Local {
-            bytes: wasm.into_owned().into(),
-            name: stem,
-        });
-    }
+    let text = path.extension().is_some_and(|extension| extension == "wat");
+    let bytes = match text && !bytes.starts_with(b"\0asm") {
+        true => assemble(path, &bytes)?,
+        false => bytes,
+    };
     Ok(Local { bytes, name: stem })
+}
+
+/// The module of a text.
+fn assemble(path: &Path, bytes: &[u8]) -> Result<Bytes, Fault> {
+    let name = path.display().to_string();
+    let title = format!("{name} is no WebAssembly text");
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        let help = "it is not text in UTF-8: a module has the ending .wasm";
+        return Err(Fault::new(Exit::REFUSED, "bad_wat", title).help(help));
+    };
+    let assembled = ParseBuffer::new(text).and_then(|buffer| {
+        let mut module = wast::parser::parse::<Wat<'_>>(&buffer)?;
+        module.encode()
+    });
+    assembled.map(Bytes::from).map_err(|error| {
+        let at = error.span().offset();
+        let mistake = Diagnostic {
+            code: "wat-syntax".into(),
+            message: error.message(),
+            help: None,
+            span: Some(Span::of(text, &token(text, at))),
+            file: Some(name.clone()),
+        };
+        let origin = Source::other(&name, text, &name);
+        Fault::mistakes("bad_wat", title, vec![mistake], vec![origin])
+    })
+}
+
+/// What stands at a place: up to the next blank or bracket, or the bracket itself.
+fn token(text: &str, at: usize) -> Range<usize> {
+    let rest = text.get(at..).unwrap_or_default();
+    let ends = |c: char| c.is_whitespace() || "();\"".contains(c);
+    let len = rest.find(ends).unwrap_or(rest.len());
+    at..at + len.max(rest.chars().next().map_or(0, char::len_utf8))
 }
 
 /// A file's stem as a module's name: `my_task` is `my-task`.
@@ -125,8 +151,35 @@ mod tests {
         let path = folder.path().join("tool.wat");
         std::fs::write(&path, "(module\n  (func (exprot \"run\")))\n").unwrap();
         let fault = Fault::of(file(&path).err().unwrap());
-        let help = fault.problem.help.unwrap();
-        assert!(help.contains("tool.wat:2:10"), "{help}");
+        let mistake = &fault.problem.errors[0];
+        let span = mistake.span.unwrap();
+        assert_eq!(
+            (mistake.code.as_str(), span.line, span.column),
+            ("wat-syntax", 2, 10)
+        );
+        let shown = crate::output::problem::render(&fault.problem, &fault.origins);
+        let shown = anstream::adapter::strip_str(&shown).to_string();
+        let shown = shown.replace(&folder.path().display().to_string(), "DIR");
+        insta::assert_snapshot!(shown);
+        for (text, line, column) in [
+            ("(module", 1, 8),
+            ("(module (func (call $gone)))", 1, 21),
+            ("(module\n  (func (export \"a)))", 2, 22),
+            ("", 1, 1),
+            ("é", 1, 1),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let fault = Fault::of(file(&path).err().unwrap());
+            let span = fault.problem.errors[0].span.unwrap();
+            assert_eq!(
+                (span.line, span.column),
+                (line, column),
+                "{text}: {fault:?}"
+            );
+        }
+        std::fs::write(&path, b"(module \xff)").unwrap();
+        let fault = Fault::of(file(&path).err().unwrap());
+        assert!(fault.problem.help.unwrap().contains("UTF-8"));
         std::fs::write(&path, "(module (func (export \"_start\")))").unwrap();
         let local = file(&path).unwrap();
         assert!(local.bytes.starts_with(b"\0asm"));

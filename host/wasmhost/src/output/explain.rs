@@ -33,13 +33,35 @@ pub(crate) fn text(view: &CheckView) -> String {
             put!(out, "  {number:>3}  {}", vertex(node));
         }
     }
+    let started = started(&view.nodes);
     if let Some(params) = &view.params {
         parameters(&mut out, params);
     }
     for node in &view.nodes {
-        block(&mut out, node);
+        let starts = started.get(node.name.as_str());
+        block(&mut out, node, starts.map_or(&[], Vec::as_slice));
     }
     out
+}
+
+/// What each driver may start.
+fn started(nodes: &[CheckNode]) -> HashMap<&str, Vec<&str>> {
+    let mut started: HashMap<&str, Vec<&str>> = HashMap::new();
+    for node in nodes {
+        if let Some(driver) = &node.spawned_by {
+            started.entry(driver).or_default().push(&node.name);
+        }
+    }
+    started
+}
+
+/// Some of many names.
+fn some(names: &[&str]) -> String {
+    let shown = names[..names.len().min(SHOWN)].join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
 }
 
 /// Tasks by how many must end before them, one after another.
@@ -60,6 +82,9 @@ fn layers(nodes: &[CheckNode]) -> BTreeMap<usize, Vec<&CheckNode>> {
 
 fn vertex(node: &CheckNode) -> String {
     let mut out = line(&node.name, MAX_NAME);
+    if node.driver {
+        out.push_str(" (driver)");
+    }
     match (node.count, &node.items_of) {
         (_, Some(of)) => out.push_str(&format!(" × {of}")),
         (Some(1), None) => {}
@@ -67,12 +92,8 @@ fn vertex(node: &CheckNode) -> String {
         (None, None) => out.push_str(" × as many as its parameters say"),
     }
     if !node.after.is_empty() {
-        let some: Vec<&str> = node.after.iter().take(SHOWN).map(String::as_str).collect();
-        let more = match node.after.len().saturating_sub(SHOWN) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        out.push_str(&dim(format!("  after {}{more}", some.join(", "))));
+        let after: Vec<&str> = node.after.iter().map(String::as_str).collect();
+        out.push_str(&dim(format!("  after {}", some(&after))));
     }
     if let Some(when) = &node.when {
         out.push_str(&dim(format!("  when {}", line(when, TEXT))));
@@ -115,7 +136,7 @@ fn parameters(out: &mut String, schema: &serde_json::Value) {
     }
 }
 
-fn block(out: &mut String, node: &CheckNode) {
+fn block(out: &mut String, node: &CheckNode, starts: &[&str]) {
     put!(out, "\n{}", bold(line(&node.name, MAX_NAME)));
     let mut row = |name: &str, value: &str| put!(out, "  {} {value}", dim(format!("{name:<9}")));
     row("source", &line(&node.source, TEXT));
@@ -135,6 +156,15 @@ fn block(out: &mut String, node: &CheckNode) {
             }
         }
         None => row("module", &module),
+    }
+    if node.driver {
+        row("driver", &format!("starts tasks of {}", some(starts)));
+    }
+    if let Some(driver) = &node.spawned_by {
+        row(
+            "input",
+            &format!("given by {driver}, which starts its tasks"),
+        );
     }
     if !node.input_from.is_empty() {
         row(
@@ -261,6 +291,12 @@ module = { path = "tool.wasm" }
 after = ["part"]
 when = "results.check > params.rows"
 priority = 3
+[tasks.search]
+module = "search"
+driver = true
+[tasks.trial]
+module = "trial"
+spawned_by = "search"
 "#;
 
     #[test]
@@ -274,7 +310,8 @@ priority = 3
             "wasi_snapshot_preview1.fd_write",
             "wasi_snapshot_preview1.path_open",
         ];
-        let send = view.nodes.last_mut().unwrap();
+        let mut nodes = view.nodes.iter_mut();
+        let send = nodes.find(|node| node.name == "send").unwrap();
         send.imports = wasmhost_jobc::module::satisfied(&imports.map(str::to_owned));
         send.module = Some(Digest([0xab; 32]));
         send.kind = Some(ModuleKind::CoreCommand);

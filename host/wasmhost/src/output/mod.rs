@@ -76,11 +76,7 @@ impl Out {
         let text = if self.is_json() {
             serde_json::to_string_pretty(&fault.problem).unwrap_or_default()
         } else {
-            let origin = fault
-                .origin
-                .as_ref()
-                .map(|o| (o.name.as_str(), o.text.as_str()));
-            problem::render(&fault.problem, origin)
+            problem::render(&fault.problem, &fault.origins)
         };
         let _ = writeln!(anstream::stderr(), "{}", text.trim_end());
     }

@@ -3,19 +3,22 @@
 
 use super::human::clean;
 use super::style::{Tone, bold, dim};
+use crate::cli::exit::Source;
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use wasmhost_proto::api::{Diagnostic, Problem};
 
-/// A problem as text. `origin` is the name and text that the spans point into.
-pub(crate) fn render(problem: &Problem, origin: Option<(&str, &str)>) -> String {
+/// A problem as text. The spans of its mistakes point into `origins`.
+pub(crate) fn render(problem: &Problem, origins: &[Source]) -> String {
+    let of = |one: &Diagnostic| origins.iter().find(|origin| origin.file == one.file);
+    let listed = problem.errors.iter().any(|one| of(one).is_none());
     let mut text = String::new();
-    if problem.errors.is_empty() || origin.is_none() {
+    if problem.errors.is_empty() || listed {
         text.push_str(&headline(&problem.title));
     }
     for one in &problem.errors {
-        match origin {
-            Some((name, source)) => text.push_str(&diagnostic(one, name, source)),
+        match of(one) {
+            Some(origin) => text.push_str(&diagnostic(one, origin)),
             None => text.push_str(&plain(one)),
         }
         text.push('\n');
@@ -44,14 +47,21 @@ fn hint(help: &str) -> String {
 }
 
 fn plain(one: &Diagnostic) -> String {
-    let mut text = format!("  {} {}", Tone::Bad.paint("-"), clean(&one.message));
+    let place = match (&one.file, one.span) {
+        (Some(file), Some(at)) => format!("{file}:{}:{}: ", at.line, at.column),
+        (Some(file), None) => format!("{file}: "),
+        (None, _) => String::new(),
+    };
+    let message = clean(&format!("{place}{}", one.message));
+    let mut text = format!("  {} {message}", Tone::Bad.paint("-"));
     if let Some(help) = &one.help {
         text.push_str(&format!("\n    {} {}", dim("help:"), clean(help)));
     }
     text
 }
 
-fn diagnostic(one: &Diagnostic, name: &str, source: &str) -> String {
+fn diagnostic(one: &Diagnostic, origin: &Source) -> String {
+    let source = origin.text.as_str();
     let title = Level::ERROR
         .primary_title(clean(&one.message))
         .id(one.code.clone());
@@ -63,7 +73,7 @@ fn diagnostic(one: &Diagnostic, name: &str, source: &str) -> String {
     if let Some(span) = span {
         group = group.element(
             Snippet::source(source)
-                .path(name)
+                .path(clean(&origin.name))
                 .annotation(AnnotationKind::Primary.span(span.start..span.end)),
         );
     }
@@ -81,11 +91,11 @@ mod tests {
     use super::*;
     use wasmhost_proto::api::Span;
 
-    fn check(errors: Vec<Diagnostic>, origin: Option<(&str, &str)>, want: &str) {
+    fn check(errors: Vec<Diagnostic>, origins: &[Source], want: &str) {
         let mut problem =
             crate::client::error::problem("invalid_definition", "two mistakes".into(), None);
         problem.errors = errors;
-        let got = anstream::adapter::strip_str(&render(&problem, origin)).to_string();
+        let got = anstream::adapter::strip_str(&render(&problem, origins)).to_string();
         assert_eq!(got.trim_end(), want.trim_matches('\n'), "\n{got}");
     }
 
@@ -100,6 +110,14 @@ mod tests {
                 line: 2,
                 column: 1,
             }),
+            file: None,
+        }
+    }
+
+    fn of_script(span: Option<(usize, usize)>) -> Diagnostic {
+        Diagnostic {
+            file: Some("a.js".into()),
+            ..mistake(span)
         }
     }
 
@@ -107,7 +125,7 @@ mod tests {
     fn diagnostics_show_their_line() {
         check(
             vec![mistake(Some((7, 12)))],
-            Some(("job.toml", "[task]\nmodul = \"x\"\n")),
+            &[Source::definition("job.toml", "[task]\nmodul = \"x\"\n")],
             "
 error[unknown-key]: unknown key 'modul'
  --> job.toml:2:1
@@ -123,7 +141,7 @@ error[unknown-key]: unknown key 'modul'
     fn a_span_outside_the_text_is_left_out() {
         check(
             vec![mistake(Some((700, 12_000)))],
-            Some(("job.toml", "é")),
+            &[Source::definition("job.toml", "é")],
             "error[unknown-key]: unknown key 'modul'\n |\n = help: did you mean 'module'?",
         );
     }
@@ -131,9 +149,30 @@ error[unknown-key]: unknown key 'modul'
     #[test]
     fn without_a_text_they_are_listed() {
         check(
-            vec![mistake(None)],
-            None,
-            "error: two mistakes\n  - unknown key 'modul'\n    help: did you mean 'module'?",
+            vec![mistake(None), of_script(Some((0, 1)))],
+            &[],
+            "error: two mistakes\n  - unknown key 'modul'\n    help: did you mean 'module'?\n  \
+             - a.js:2:1: unknown key 'modul'\n    help: did you mean 'module'?",
+        );
+    }
+
+    #[test]
+    fn each_is_shown_in_its_own_text() {
+        check(
+            vec![of_script(Some((2, 5))), mistake(None)],
+            &[Source::other("src/a.js", "a\nbcd\n", "a.js")],
+            "
+error: two mistakes
+error[unknown-key]: unknown key 'modul'
+ --> src/a.js:2:1
+  |
+2 | bcd
+  | ^^^
+  |
+  = help: did you mean 'module'?
+
+  - unknown key 'modul'
+    help: did you mean 'module'?",
         );
     }
 
@@ -149,7 +188,7 @@ error[unknown-key]: unknown key 'modul'
             let mut problem =
                 crate::client::error::problem("invalid_definition", "mistakes".into(), None);
             problem.errors = wasmhost_jobc::parse(text).err().unwrap_or_default();
-            let rendered = render(&problem, Some(("job.toml", text)));
+            let rendered = render(&problem, &[Source::definition("job.toml", text)]);
             let rendered = anstream::adapter::strip_str(&rendered).to_string();
             let lines = rendered
                 .lines()

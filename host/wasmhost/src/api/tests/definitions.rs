@@ -203,6 +203,86 @@ async fn jobs_say_what_they_were_made_from() {
     }
 }
 
+/// A key names the request that was made with it, not what a name stands for by now.
+#[tokio::test]
+async fn a_repetition_gets_the_job_of_the_version_that_was() {
+    let (fixture, _) = fixture().await;
+    let jobs = "/api/v1/jobs";
+    let job = |stored: &str, key: &str| json!({"stored": stored, "idempotency_key": key});
+    apply(&fixture, "r", "1").await;
+    apply(&fixture, "other", "1").await;
+    let first = fixture.post(jobs, job("r", "k")).await.json()["id"].clone();
+    let batch = json!({"jobs": [{"stored": "r"}, {"stored": "other"}], "idempotency_key": "b"});
+    let both = fixture.post("/api/v1/jobs/batch", batch.clone()).await;
+    assert_eq!(both.said(), "201", "{}", both.text());
+    apply(&fixture, "r", "2").await;
+    let check = async |request: Value, said: &str| {
+        let answer = fixture.post(jobs, request.clone()).await;
+        assert_eq!(answer.said(), said, "{request}: {}", answer.text());
+        answer.json()
+    };
+    for ended in [false, true] {
+        assert_eq!(check(job("r", "k"), "200").await["id"], first, "{ended}");
+        assert_eq!(check(job("r@1", "k"), "200").await["id"], first, "{ended}");
+        check(job("r@2", "k"), "422 key_reused").await;
+        check(job("other", "k"), "422 key_reused").await;
+        let again = fixture.post("/api/v1/jobs/batch", batch.clone()).await;
+        assert_eq!((again.said(), again.json()), ("200".into(), both.json()));
+        fixture
+            .post(
+                &format!("{jobs}/{}/cancel", first.as_str().unwrap()),
+                json!({}),
+            )
+            .await;
+    }
+    let second = check(job("r", "l"), "201").await;
+    assert_eq!(second["definition"], json!({"name": "r", "version": 2}));
+}
+
+/// Whoever sends a script need not have read it.
+#[tokio::test]
+async fn uploaded_scripts_are_read() {
+    let (fixture, _) = fixture().await;
+    push(&fixture, "engine-js", "js").await;
+    let job = async |script: &str| {
+        let blob = fixture
+            .upload("/api/v1/blobs", script.to_owned())
+            .await
+            .json();
+        json!({"definition": "[task]\nscript = \"a.js\"\n", "files": {"script:a.js": blob}})
+    };
+    let check = async |script: &str, want: Option<(&str, u64)>| {
+        let job = job(script).await;
+        let requests = [
+            ("/api/v1/jobs", job.clone()),
+            ("/api/v1/jobs/check", job.clone()),
+            ("/api/v1/jobs/batch", json!({ "jobs": [job.clone()] })),
+            (DEFINITIONS, json!({"name": "scripted", "job": job})),
+        ];
+        for (path, request) in requests {
+            let answer = fixture.post(path, request).await;
+            let Some((code, line)) = want else {
+                assert!(answer.status.is_success(), "{path}: {}", answer.text());
+                continue;
+            };
+            assert_eq!(answer.said(), "422 definition_rejected", "{path}");
+            let error = answer.json()["errors"][0].clone();
+            assert_eq!(
+                (&error["code"], &error["file"]),
+                (&json!(code), &json!("a.js"))
+            );
+            assert_eq!(error["span"]["line"], line, "{path}: {error}");
+        }
+    };
+    check(
+        "let a = 1;\nexport default () => a +;\n",
+        Some(("script-syntax", 2)),
+    )
+    .await;
+    check("import a from 'b';\n", Some(("script-import", 1))).await;
+    check("export default (x) => x;\n", None).await;
+}
+
 #[tokio::test]
 async fn what_does_not_fit_is_refused() {
     let (fixture, _) = fixture().await;

@@ -2,7 +2,7 @@
 
 use super::prepare::Definition;
 use crate::cli::exit::{Exit, Fault};
-use std::collections::BTreeMap;
+use crate::cli::params::Given;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
@@ -12,7 +12,7 @@ use wasmhost_proto::limits::MAX_BLOB;
 #[command(next_help_heading = "A job without a file")]
 pub(crate) struct Inline {
     /// What to run: a .wasm or .wat file, a crate's folder, or a module in the store
-    #[arg(short, long)]
+    #[arg(short, long, conflicts_with_all = ["param", "params"])]
     pub(crate) module: Option<String>,
     /// Input: text, @FILE, or - for standard input. With placeholders such as
     /// ${item} it is JSON that each task gets filled in
@@ -113,7 +113,7 @@ impl Inline {
             name: "the flags as a definition".into(),
             base: PathBuf::new(),
             given,
-            params: BTreeMap::new(),
+            params: Given::default(),
         })
     }
 }

@@ -6,10 +6,10 @@ use super::whole::Whole;
 use super::{random_key, retrying};
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Fault};
+use crate::cli::params::Given;
 use crate::client::{Client, ClientError};
 use crate::output::human::count;
 use crate::output::story;
-use std::collections::BTreeMap;
 use wasmhost_proto::api::{NewJobs, Page, SubmitBatch};
 use wasmhost_proto::limits::MAX_BATCH_JOBS;
 
@@ -37,8 +37,8 @@ pub(super) async fn run(cx: &Context, client: &Client, wish: Wish<'_>) -> anyhow
             .into());
     }
     // Every mistake that can be seen here is seen before anything is uploaded.
-    let none = BTreeMap::new;
-    let definitions = files.iter().map(|file| Whole::read(file, none()));
+    let definitions = files.iter();
+    let definitions = definitions.map(|file| Whole::read(file, Given::default()));
     let definitions: Vec<Whole> = definitions.collect::<Result<_, _>>()?;
     for definition in &definitions {
         if let Whole::Given(definition) = definition {
@@ -47,7 +47,7 @@ pub(super) async fn run(cx: &Context, client: &Client, wish: Wish<'_>) -> anyhow
     }
     let mut batch = SubmitBatch::default();
     for definition in definitions {
-        let mut request = definition.request(cx, client).await?;
+        let mut request = definition.request(cx, client, wish.key.is_some()).await?;
         request.wait_for_capacity = wish.wait_for_capacity;
         batch.jobs.push(request);
     }

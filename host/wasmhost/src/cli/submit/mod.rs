@@ -4,14 +4,16 @@
 mod files;
 mod inline;
 mod many;
-mod params;
 pub(crate) mod prepare;
-mod target;
-mod whole;
+mod scripts;
+pub(crate) mod target;
+pub(crate) mod whole;
 
+use super::check;
 use super::context::Context;
-use super::exit::{Exit, Fault, Source};
+use super::exit::{Exit, Fault};
 use super::follow::{self, Follow};
+use super::params::Params;
 use super::report;
 use crate::cli::Cli;
 use crate::client::{Client, ClientError};
@@ -21,13 +23,12 @@ use crate::settings::values::Millis;
 use clap::CommandFactory;
 use inline::Inline;
 pub(crate) use inline::read_input;
-use params::Params;
 use prepare::Definition;
 use std::path::PathBuf;
 use std::time::Duration;
 use target::Target;
 use wasmhost_proto::api::{JobState, JobView, SubmitRequest};
-use whole::Whole;
+use whole::{Origin, Whole};
 
 #[derive(clap::Args, Debug)]
 #[command(arg_required_else_help = true, disable_help_flag = true)]
@@ -111,13 +112,13 @@ pub(crate) async fn run(args: Args, cx: &Context) -> anyhow::Result<Exit> {
         return Ok(Exit::OK);
     }
     if args.dry_run {
-        let view = whole.look(cx, &client).await?;
+        let view = check::look(whole, cx).await?.view;
         cx.out
             .answer(&view, |view| view.name.clone(), explain::text)?;
         return Ok(Exit::OK);
     }
     let origin = whole.origin();
-    let mut request = whole.request(cx, &client).await?;
+    let mut request = whole.request(cx, &client, args.key.is_some()).await?;
     request.wait_for_capacity = args.wait_for_capacity;
     let job = send(&client, &request, args.key, origin).await?;
     let waits = args.wait || args.follow || args.result_to.is_some() || args.timeout.is_some();
@@ -182,23 +183,22 @@ pub(crate) async fn submit(
     definition: Definition,
     key: Option<String>,
 ) -> anyhow::Result<JobView> {
-    let origin = definition.origin();
+    let origin = Origin::Given(definition.origin());
     let request = prepare::prepare(cx, client, definition).await?;
-    send(client, &request, key, Some(origin)).await
+    send(client, &request, key, origin).await
 }
 
 async fn send(
     client: &Client,
     request: &SubmitRequest,
     key: Option<String>,
-    origin: Option<Source>,
+    origin: Origin,
 ) -> anyhow::Result<JobView> {
     let key = key.map_or_else(random_key, Ok)?;
-    let sent = retrying(async || client.submit(request, &key).await).await;
-    Ok(sent.map_err(|error| match origin {
-        Some(origin) => Fault::about(error, origin),
-        None => Fault::of(error.into()),
-    })?)
+    match retrying(async || client.submit(request, &key).await).await {
+        Ok(job) => Ok(job),
+        Err(error) => Err(origin.fault(client, error).await.into()),
+    }
 }
 
 /// Tries to submit, past the first.

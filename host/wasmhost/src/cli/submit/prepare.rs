@@ -2,17 +2,20 @@
 //! and files to upload, lists to make. The rest is the primary's.
 
 use super::files::{self, Files};
+use super::scripts;
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Fault, Source as Origin};
 use crate::cli::modules::{self, Local};
+use crate::cli::params::Given;
 use crate::client::{Client, ClientError};
+use serde_json::Value as Json;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use wasmhost_jobc::module::{Admitted, Hint, admit};
 use wasmhost_jobc::{Definition as Parsed, FileUse, List, Source, params};
 use wasmhost_proto::Digest;
-use wasmhost_proto::api::{Diagnostic, SubmitRequest};
+use wasmhost_proto::api::SubmitRequest;
 use wasmhost_proto::limits::MAX_DEFINITION;
 use wasmhost_proto::module::ModuleKind;
 
@@ -28,7 +31,7 @@ pub(crate) struct Definition {
     /// Content that stands for a path in it.
     pub(crate) given: Option<(String, Vec<u8>)>,
     /// Values of its parameters.
-    pub(crate) params: BTreeMap<String, serde_json::Value>,
+    pub(crate) params: Given,
 }
 
 impl Definition {
@@ -60,16 +63,13 @@ impl Definition {
             name: file.display().to_string(),
             base: base.into(),
             given: None,
-            params: BTreeMap::new(),
+            params: Given::default(),
         })
     }
 
     /// What diagnostics point into.
     pub(crate) fn origin(&self) -> Origin {
-        Origin {
-            name: self.name.clone(),
-            text: self.text.clone(),
-        }
+        Origin::definition(&self.name, &self.text)
     }
 
     /// The definition as it was meant, or every mistake in it.
@@ -77,11 +77,17 @@ impl Definition {
         wasmhost_jobc::parse(&self.text).map_err(|errors| Fault::refused(self.origin(), errors))
     }
 
+    /// The values of its parameters, or every mistake in them.
+    fn values(&self, parsed: &Parsed, read: Reading) -> Result<params::Values, Fault> {
+        let values = read(parsed, &self.params.values);
+        values.map_err(|mistakes| self.params.refused(self.origin(), mistakes))
+    }
+
     /// Where the file of a parameter is: a given path starts here, as every path on a
     /// command line, a default's in the definition's folder.
     fn param_file(&self, parsed: &Parsed, key: &str, path: &str) -> PathBuf {
         let mut given = parsed.params.iter();
-        let given = given.any(|p| p.file_key() == key && self.params.contains_key(&p.name));
+        let given = given.any(|p| p.file_key() == key && self.params.values.contains_key(&p.name));
         match given {
             true => PathBuf::from(path),
             false => self.base.join(path),
@@ -98,6 +104,9 @@ impl Definition {
         }
     }
 }
+
+/// How values of parameters are read.
+type Reading = fn(&Parsed, &BTreeMap<String, Json>) -> Result<params::Values, Vec<params::Mistake>>;
 
 /// What can be said of a definition before anything is built or uploaded.
 pub(crate) struct Outlook {
@@ -121,6 +130,8 @@ pub(crate) struct LocalModule {
 /// machine must be there, and modules in files must be such.
 pub(crate) fn outlook(definition: Definition) -> anyhow::Result<Outlook> {
     let parsed = definition.parse()?;
+    let values = definition.values(&parsed, params::known)?;
+    scripts::check(&definition, &parsed)?;
     let mut needed: Vec<PathBuf> = Vec::new();
     let mut modules = BTreeMap::new();
     for source in parsed.sources() {
@@ -139,8 +150,6 @@ pub(crate) fn outlook(definition: Definition) -> anyhow::Result<Outlook> {
             Source::Stored(_) | Source::Script(_) => {}
         }
     }
-    let values = params::known(&parsed, &definition.params)
-        .map_err(|errors| refused_params(&definition.name, errors))?;
     let files = parsed.files().into_iter();
     needed.extend(files.map(|file| definition.base.join(file.path)));
     for (key, path) in params::files(&parsed, &values) {
@@ -162,26 +171,11 @@ pub(crate) fn outlook(definition: Definition) -> anyhow::Result<Outlook> {
     }
     let request = SubmitRequest {
         definition: definition.text,
-        params: definition.params,
+        params: definition.params.values,
         lists,
         ..SubmitRequest::default()
     };
     Ok(Outlook { request, modules })
-}
-
-/// Every mistake in the values of a definition's parameters.
-pub(crate) fn refused_params(name: &str, errors: Vec<Diagnostic>) -> Fault {
-    let title = format!("the parameters of {name} are not right");
-    let fault = mistakes("bad_parameters", title, errors, None);
-    fault.help(format!("`wasmhost submit {name} --help` lists them"))
-}
-
-/// A refusal that lists single mistakes.
-fn mistakes(code: &str, title: String, errors: Vec<Diagnostic>, origin: Option<Origin>) -> Fault {
-    let mut fault = Fault::new(Exit::REFUSED, code, title);
-    fault.problem.errors = errors;
-    fault.origin = origin;
-    fault
 }
 
 /// Resolves and uploads everything that the definition names on this machine.
@@ -192,8 +186,7 @@ pub(crate) async fn prepare(
 ) -> anyhow::Result<SubmitRequest> {
     let parsed = definition.parse()?;
     // Mistakes in parameters are found before anything is built or uploaded.
-    let values = params::values(&parsed, &definition.params)
-        .map_err(|errors| refused_params(&definition.name, errors))?;
+    let values = definition.values(&parsed, params::values)?;
     resolve(cx, client, definition, parsed, values).await
 }
 
@@ -204,8 +197,7 @@ pub(crate) async fn draft(
     definition: Definition,
 ) -> anyhow::Result<SubmitRequest> {
     let parsed = definition.parse()?;
-    let values = params::known(&parsed, &definition.params)
-        .map_err(|errors| refused_params(&definition.name, errors))?;
+    let values = definition.values(&parsed, params::known)?;
     resolve(cx, client, definition, parsed, values).await
 }
 
@@ -216,6 +208,7 @@ async fn resolve(
     parsed: Parsed,
     values: params::Values,
 ) -> anyhow::Result<SubmitRequest> {
+    scripts::check(&definition, &parsed)?;
     let mut modules = BTreeMap::new();
     for source in parsed.sources() {
         let path = match &source {
@@ -249,7 +242,7 @@ async fn resolve(
     let files = files.finish();
     Ok(SubmitRequest {
         definition: definition.text,
-        params: definition.params,
+        params: definition.params.values,
         modules,
         files,
         lists,
@@ -282,7 +275,7 @@ fn admitted(path: &Path, local: Local) -> anyhow::Result<(Admitted, Option<Strin
     };
     let admitted = admit(&bytes, &hint).map_err(|rejection| {
         let title = format!("{} is no task module", path.display());
-        mistakes("module_rejected", title, rejection.diagnostics, None)
+        Fault::mistakes("module_rejected", title, rejection.diagnostics, Vec::new())
     })?;
     Ok((admitted, name))
 }
