@@ -5,9 +5,11 @@
 
 mod definition;
 mod driver;
+mod module;
 
 pub use definition::*;
 pub use driver::*;
+pub use module::*;
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -327,22 +329,6 @@ pub const MAX_COMPILE_MEMORY: u64 = 4096 * MIB;
 pub const MAX_ARTIFACT: u64 = 1024 * MIB;
 /// The worker's cache of compiled modules.
 pub const DEFAULT_COMPILE_CACHE: u64 = 4096 * MIB;
-
-// Shape of modules, checked before compiling.
-
-/// Functions in a module: esbuild has 38,000, CPython 13,000.
-pub const MAX_FUNCTIONS: u32 = 200_000;
-/// Nesting of blocks in a function: compilers are super-linear in it.
-pub const MAX_BLOCK_DEPTH: u32 = 1_000;
-/// Types in a module.
-pub const MAX_TYPES: u32 = 20_000;
-/// Imports of a module.
-pub const MAX_IMPORTS: u32 = 1_000;
-/// Data segments of a module: CPython has a few thousand.
-pub const MAX_DATA_SEGMENTS: u32 = 100_000;
-
-/// A module's manifest: two JSON schemas, mostly.
-pub const MAX_MANIFEST: usize = 256 << 10;
 
 // Trust.
 

@@ -1,5 +1,6 @@
 //! What is known of a module without running it.
 
+use crate::ids::Digest;
 use serde::{Deserialize, Serialize};
 
 /// How a module is started.
@@ -17,7 +18,7 @@ pub enum ModuleKind {
 
 /// The custom section in which a module carries its [`Manifest`], as JSON. In a
 /// component that the Rust toolchain has just linked it lies in the core module
-/// within; an admitted module carries it at the top.
+/// within, and other toolchains make none; an admitted module carries it at the top.
 pub const MANIFEST_SECTION: &str = "wasmhost:manifest";
 
 /// What a module says of itself; written by the SDK, completed by the primary.
@@ -44,4 +45,26 @@ pub struct Manifest {
     /// Which toolchain and SDK made it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub sdk: String,
+    /// How it is started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<ModuleKind>,
+    /// The grants that its imports need, sorted: without them their calls are refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub wants: Vec<String>,
+    /// What it was made from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_from: Option<Provenance>,
+}
+
+/// What a module was made from. Said by the module of itself, so no proof.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Provenance {
+    /// The digest of what was uploaded, or of the module to which libraries were added.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub module: Digest,
+    /// The digests of the libraries in it, each after those that it uses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
+    pub libraries: Vec<Digest>,
 }

@@ -148,6 +148,7 @@ fn api() {
     text("api.info", &info());
     text("api.worker_view", &worker_view());
     text("api.module_view", &module_view());
+    text("api.library_view", &library_view());
     text("api.token_view", &token_view());
     text("api.problem", &problem());
     let page = wasmhost_proto::api::Page {

@@ -58,6 +58,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("quinn", &["wasmhost-link", "wasmhost-bench"]),
     ("rcgen", &["wasmhost-link"]),
     ("wit-component", &["wasmhost-jobc"]),
+    ("wac-graph", &["wasmhost-jobc"]),
     ("wasmparser", &["wasmhost-jobc", "wasmhost-sandbox"]),
     ("wit-bindgen", &["wasmhost-guest"]),
     ("axum", &["wasmhost"]),

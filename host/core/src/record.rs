@@ -9,6 +9,8 @@ mod request;
 
 pub use definition::*;
 pub use request::*;
+mod library;
+pub use library::*;
 
 use crate::prepared::PreparedRecord;
 use serde::{Deserialize, Serialize};
@@ -49,6 +51,10 @@ pub enum Write {
     Module(Box<ModuleRecord>),
     /// Takes a module away.
     RemoveModule(Digest),
+    /// A library, in the place of another of its name.
+    Library(Box<LibraryRecord>),
+    /// Takes a library away, by its name.
+    RemoveLibrary(String),
     /// A token.
     Token(TokenRecord),
     /// Takes a token away.
@@ -231,6 +237,12 @@ pub struct ModuleRecord {
     pub imports: Vec<String>,
     /// What it exports.
     pub exports: Vec<String>,
+    /// The digest of what was uploaded, where that is not what was stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uploaded: Option<Digest>,
+    /// What it was composed of, if it was made here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub composed: Option<ComposedOf>,
 }
 
 /// A token; of its secret only the SHA-256.

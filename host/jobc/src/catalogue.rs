@@ -1,6 +1,8 @@
 //! What the compiler of definitions asks the store of modules.
 
+use crate::compose::{Library, Parts, is_open};
 use wasmhost_proto::Digest;
+use wasmhost_proto::api::Diagnostic;
 use wasmhost_proto::input::BlobRef;
 use wasmhost_proto::module::ModuleKind;
 
@@ -31,6 +33,20 @@ pub trait Catalogue {
     /// The content of an uploaded script that is to be looked at before it runs; none when
     /// that has been done.
     fn script(&self, _: &BlobRef) -> Option<Vec<u8>> {
+        None
+    }
+    /// Whether a module imports what it may get from libraries only. Asked for every
+    /// submission.
+    fn is_open(&self, digest: Digest) -> bool {
+        self.imports(digest).iter().any(|import| is_open(import))
+    }
+    /// The libraries that modules may get imports from.
+    fn libraries(&self) -> &[Library] {
+        &[]
+    }
+    /// What came of composing a module with libraries: a module, or why there is none.
+    /// None when it was not tried yet: the plan cannot be made before.
+    fn composed(&self, _: &Parts) -> Option<Result<ModuleFacts, Vec<Diagnostic>>> {
         None
     }
 }

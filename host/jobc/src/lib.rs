@@ -8,6 +8,7 @@
 mod array;
 mod batch;
 mod catalogue;
+pub mod compose;
 pub mod condition;
 mod definition;
 mod driving;

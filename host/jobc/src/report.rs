@@ -51,6 +51,14 @@ impl<'t> Report<'t> {
         }
     }
 
+    /// Adds mistakes that have no place yet, at one.
+    pub(crate) fn all(&mut self, faults: &[Diagnostic], at: &Range<usize>) {
+        for fault in faults {
+            let help = fault.help.as_deref().unwrap_or_default();
+            self.add(&fault.code, Some(at), &*fault.message, help);
+        }
+    }
+
     /// Whether another mistake would only be counted.
     pub(crate) fn is_full(&self) -> bool {
         self.found.len() == MAX_DIAGNOSTICS

@@ -106,7 +106,7 @@ input_from = "list"
 
 #[test]
 fn everything_at_once() {
-    let Planned { plan, blobs } = good(ALL, serde_json::json!({}));
+    let Planned { plan, blobs, .. } = good(ALL, serde_json::json!({}));
     let names: Vec<&str> = plan.nodes.iter().map(|n| n.name.as_str()).collect();
     assert_eq!(names, ["list", "part", "sum-up", "again", "check", "send"]);
     let [list, part, sum, again, check, send] = plan.nodes.as_slice() else {

@@ -77,6 +77,10 @@ fn config(slots: u32) -> Config {
         .strategy(Strategy::Cranelift)
         .wasm_features(WasmFeatures::all(), false)
         .wasm_features(FEATURES, true)
+        // What passes texts and lists from one component to another within a composed one
+        // reads one memory and writes another. Guests' own modules have one each: what is
+        // admitted has no more.
+        .wasm_multi_memory(true)
         .shared_memory(false)
         .concurrency_support(false)
         // Workers of one architecture give the same bits for the same input without
@@ -104,12 +108,13 @@ fn config(slots: u32) -> Config {
 
 fn pool(slots: u32) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
-    // Most guests have one memory and one to three tables; a composed component
-    // may take the share of an idle slot.
+    // Most guests have one memory, one to three tables and four core instances; a module
+    // with its libraries has those of each, and what lies between them. A larger one may
+    // take the share of an idle slot. What is not used is address space.
     pool.total_component_instances(slots)
-        .total_core_instances(slots.saturating_mul(8).saturating_add(64))
-        .total_memories(slots.saturating_mul(2).saturating_add(8).min(POOL_MEMORIES))
-        .total_tables(slots.saturating_mul(4).saturating_add(COMPONENT_TABLES))
+        .total_core_instances(slots.saturating_mul(16).saturating_add(64))
+        .total_memories(slots.saturating_mul(4).saturating_add(8).min(POOL_MEMORIES))
+        .total_tables(slots.saturating_mul(8).saturating_add(COMPONENT_TABLES))
         .total_stacks(slots)
         .max_memory_size(MAX_MEMORY as usize)
         .max_memories_per_module(1)

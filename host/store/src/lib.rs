@@ -19,8 +19,8 @@ pub use redb::{OpenError, RedbStore};
 
 use std::collections::HashSet;
 use wasmhost_core::record::{
-    AttemptRecord, DefinitionHead, DefinitionRecord, JobRecord, ModuleRecord, OutcomeRecord,
-    RecoveredJob, RequestRecord, TokenRecord, WorkerRecord, Write,
+    AttemptRecord, DefinitionHead, DefinitionRecord, JobRecord, LibraryRecord, ModuleRecord,
+    OutcomeRecord, RecoveredJob, RequestRecord, TokenRecord, WorkerRecord, Write,
 };
 use wasmhost_proto::plan::JobPlan;
 use wasmhost_proto::{Digest, JobId, NodeIndex, TaskId, TokenId};
@@ -108,6 +108,9 @@ pub trait Store: Send + Sync + 'static {
     /// One module.
     fn module(&self, digest: Digest) -> Result<Option<ModuleRecord>, StoreError>;
 
+    /// Every library, by name.
+    fn libraries(&self) -> Result<Vec<LibraryRecord>, StoreError>;
+
     /// Every token, by id.
     fn tokens(&self) -> Result<Vec<TokenRecord>, StoreError>;
 
@@ -134,7 +137,7 @@ pub trait Store: Send + Sync + 'static {
     /// A version of a stored definition that names this module.
     fn definition_with(&self, module: Digest) -> Result<Option<DefinitionHead>, StoreError>;
 
-    /// Every blob that some record names: modules, inputs and items of jobs,
+    /// Every blob that some record names: modules, libraries, inputs and items of jobs,
     /// results, gathered inputs, modules and files of stored definitions. What is not
     /// in it may be collected.
     fn named_blobs(&self) -> Result<HashSet<Digest>, StoreError>;

@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use wasmhost_core::prepared::PreparedRecord;
 use wasmhost_core::record::{
-    AttemptRecord, DefinitionHead, DefinitionRecord, JobRecord, ModuleRecord, OutcomeRecord,
-    RecoveredJob, RequestRecord, SpawnRecord, TokenRecord, WorkerRecord, Write,
+    AttemptRecord, DefinitionHead, DefinitionRecord, JobRecord, LibraryRecord, ModuleRecord,
+    OutcomeRecord, RecoveredJob, RequestRecord, SpawnRecord, TokenRecord, WorkerRecord, Write,
 };
 use wasmhost_proto::plan::JobPlan;
 use wasmhost_proto::{Digest, JobId, NodeIndex, TaskId, TokenId, WorkerId};
@@ -35,6 +35,7 @@ struct Tables {
     requests: BTreeMap<String, RequestRecord>,
     workers: BTreeMap<WorkerId, WorkerRecord>,
     modules: BTreeMap<Digest, ModuleRecord>,
+    libraries: BTreeMap<String, LibraryRecord>,
     tokens: BTreeMap<TokenId, TokenRecord>,
     definitions: Definitions,
 }
@@ -93,6 +94,13 @@ impl Tables {
             }
             Write::RemoveModule(digest) => {
                 self.modules.remove(digest);
+            }
+            Write::Library(library) => {
+                self.libraries
+                    .insert(library.name.clone(), (**library).clone());
+            }
+            Write::RemoveLibrary(name) => {
+                self.libraries.remove(name);
             }
             Write::Token(token) => {
                 self.tokens.insert(token.id, token.clone());
@@ -283,6 +291,10 @@ impl Store for MemoryStore {
         Ok(self.tables().modules.get(&digest).cloned())
     }
 
+    fn libraries(&self) -> Result<Vec<LibraryRecord>, StoreError> {
+        Ok(self.tables().libraries.values().cloned().collect())
+    }
+
     fn tokens(&self) -> Result<Vec<TokenRecord>, StoreError> {
         Ok(self.tables().tokens.values().cloned().collect())
     }
@@ -319,6 +331,7 @@ impl Store for MemoryStore {
         let tables = self.tables();
         let mut named = HashSet::new();
         named.extend(tables.modules.values().flat_map(named::in_module));
+        named.extend(tables.libraries.values().map(named::in_library));
         named.extend(tables.plans.values().flat_map(named::in_plan));
         named.extend(tables.jobs.values().flat_map(named::in_job));
         named.extend(tables.outcomes.values().filter_map(named::in_outcome));

@@ -3,7 +3,8 @@
 
 use wasmhost_core::prepared::PreparedRecord;
 use wasmhost_core::record::{
-    DefinitionBody, DefinitionHead, JobRecord, ModuleRecord, OutcomeRecord, StoredResult,
+    DefinitionBody, DefinitionHead, JobRecord, LibraryRecord, ModuleRecord, OutcomeRecord,
+    StoredResult,
 };
 use wasmhost_proto::Digest;
 use wasmhost_proto::input::{Array, Input, Item};
@@ -12,6 +13,11 @@ use wasmhost_proto::plan::{JobPlan, NodeInput};
 /// The blobs of a module: its bytes.
 pub(crate) fn in_module(module: &ModuleRecord) -> impl Iterator<Item = Digest> {
     std::iter::once(module.digest)
+}
+
+/// The blob of a library: its bytes.
+pub(crate) fn in_library(library: &LibraryRecord) -> Digest {
+    library.digest
 }
 
 /// The blobs that a plan names: modules, so that an old job can be retried after

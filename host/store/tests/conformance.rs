@@ -5,8 +5,8 @@
 mod samples;
 
 use samples::{
-    attempt, blob, definition, job, module, outcome, plain, plan, prepared, put_job, put_outcome,
-    request, task, token, worker,
+    attempt, blob, definition, job, library, module, outcome, plain, plan, prepared, put_job,
+    put_outcome, request, task, token, worker,
 };
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -162,6 +162,11 @@ fn later_writes_of_a_batch_win() {
         Write::Module(Box::new(module(1))),
         Write::RemoveModule(Digest([1; 32])),
         Write::RemoveModule(Digest([2; 32])),
+        Write::Library(Box::new(library("b", 1))),
+        Write::Library(Box::new(library("a", 1))),
+        Write::Library(Box::new(library("a", 2))),
+        Write::RemoveLibrary("b".into()),
+        Write::RemoveLibrary("c".into()),
         put_outcome(task(1, 0, 0), plain(None)),
         Write::RemoveOutcome(task(1, 0, 0)),
         Write::RemoveOutcome(task(1, 0, 1)),
@@ -170,6 +175,7 @@ fn later_writes_of_a_batch_win() {
         assert_eq!(store.workers().unwrap(), vec![worker(1, false)]);
         assert_eq!(store.tokens().unwrap(), vec![]);
         assert_eq!(store.modules().unwrap(), vec![]);
+        assert_eq!(store.libraries().unwrap(), vec![library("a", 2)]);
         assert_eq!(store.outcome(task(1, 0, 0)).unwrap(), None);
     });
 }
@@ -436,11 +442,14 @@ fn every_named_blob_is_found() {
             ),
             Write::RemoveOutcome(task(1, 0, 2)),
             Write::Module(Box::new(module(9))),
+            Write::Library(Box::new(library("a", 10))),
         ],
     ]
     .concat();
     check(&[batch], |store| {
-        let want: HashSet<_> = [1, 2, 3, 4, 5, 7, 9].map(|byte| Digest([byte; 32])).into();
+        let want: HashSet<_> = [1, 2, 3, 4, 5, 7, 9, 10]
+            .map(|byte| Digest([byte; 32]))
+            .into();
         assert_eq!(store.named_blobs().unwrap(), want);
     });
 }

@@ -6,8 +6,8 @@ mod samples;
 
 use redb::{Database, Key, ReadableDatabase, ReadableTable, TableDefinition, Value};
 use samples::{
-    attempt, blob, definition, module, outcome, plain, prepared, put_job, put_outcome, request,
-    task, token, worker,
+    attempt, blob, definition, library, module, outcome, plain, prepared, put_job, put_outcome,
+    request, task, token, worker,
 };
 use sha2::{Digest as _, Sha256};
 use wasmhost_core::prepared::PreparedRecord;
@@ -61,6 +61,7 @@ fn the_format_on_disk_stays_as_it_is() {
             ),
             Write::Worker(worker(2, true)),
             Write::Module(Box::new(module(9))),
+            Write::Library(Box::new(library("a", 3))),
             Write::Token(token(1)),
             Write::Definition(Box::new(definition("a", 2))),
             Write::Prepared(JobId(1), 2, prepared(4)),
@@ -93,6 +94,7 @@ fn the_format_on_disk_stays_as_it_is() {
     check::<u64, &str>(&database, "waiting_requests", "9ef53858e95518b2");
     check::<u64, &[u8]>(&database, "workers", "da40461728f7c9d1");
     check::<[u8; 32], &[u8]>(&database, "modules", "d14172e3face3cf2");
+    check::<&str, &[u8]>(&database, "libraries", "75b27fb906722419");
     check::<u64, &[u8]>(&database, "tokens", "de0ab7552450192b");
     check::<(&str, u32), &[u8]>(&database, "definitions", "4634108849ee754e");
     check::<(&str, u32), &[u8]>(&database, "definition_bodies", "6e927d9838c5840a");

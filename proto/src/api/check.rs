@@ -139,6 +139,12 @@ pub struct ImportView {
     /// The grant that it needs and that is not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<String>,
+    /// The library that satisfies it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub library: Option<String>,
+    /// The library that imports it; none for the module.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<String>,
 }
 
 /// What satisfies an import.
@@ -150,4 +156,8 @@ pub enum SatisfiedBy {
     Sandbox,
     /// The sandbox, but its calls are refused without a grant.
     Grant,
+    /// A library.
+    Library,
+    /// Nothing that is known.
+    Nothing,
 }

@@ -117,6 +117,56 @@ pub struct ModuleView {
     pub imports: Vec<String>,
     /// What it exports.
     pub exports: Vec<String>,
+    /// The digest of what was uploaded, where what is stored differs from it by the
+    /// manifest. Stands for the module wherever its digest does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub uploaded: Option<Digest>,
+    /// What it was composed of, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub composed: Option<CompositionView>,
+}
+
+/// What a module was composed of.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CompositionView {
+    /// The module that imports what libraries export.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub module: Digest,
+    /// The libraries, by the names that they had: each after those that it uses.
+    pub libraries: Vec<LibraryPart>,
+}
+
+/// A library in a module.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LibraryPart {
+    /// The name that it had.
+    pub name: String,
+    /// Its digest.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub digest: Digest,
+}
+
+/// A library: a component whose exports satisfy imports of modules.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LibraryView {
+    /// Its name.
+    pub name: String,
+    /// Its digest.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub digest: Digest,
+    /// Its length in bytes.
+    pub len: u64,
+    /// When it was registered under this name.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub added: Timestamp,
+    /// The interfaces that it exports, as `package:interface@version`.
+    pub exports: Vec<String>,
+    /// What it imports.
+    pub imports: Vec<String>,
 }
 
 /// What a token is for.

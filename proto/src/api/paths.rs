@@ -35,6 +35,9 @@
 //! | `POST /api/v1/modules?name=&version=` | bytes → 201 [`super::ModuleView`] |
 //! | `GET /api/v1/modules/{module}` | → [`super::ModuleView`] |
 //! | `DELETE /api/v1/modules/{module}` | → 204 |
+//! | `GET /api/v1/libraries` | → [`super::Page`] of [`super::LibraryView`], by name |
+//! | `POST /api/v1/libraries?name=&module=` | bytes, or none with `module` → 201 [`super::LibraryView`] |
+//! | `DELETE /api/v1/libraries/{name}` | → 204 |
 //! | `POST /api/v1/blobs` | bytes → 201 [`crate::input::BlobRef`] |
 //! | `GET /api/v1/tokens` | → [`super::Page`] of [`super::TokenView`] |
 //! | `POST /api/v1/tokens` | [`super::TokenRequest`] → 201 [`super::NewToken`] |
@@ -45,7 +48,7 @@
 //! `{job}`, `{worker}` and `{token}` are ids or unique prefixes (a job may be
 //! `latest`, a worker its name), `{node}` is a name or number, `{module}` a
 //! digest, a unique prefix of one of eight digits or more, `name` or `name:version`;
-//! `{name}` is that of a stored definition.
+//! `{name}` is that of a stored definition or of a library.
 
 /// Everything below it needs a token.
 pub const API: &str = "/api/v1";

@@ -3,7 +3,7 @@
 use super::*;
 use std::collections::BTreeMap;
 use wasmhost_proto::api::*;
-use wasmhost_proto::module::{Manifest, ModuleKind};
+use wasmhost_proto::module::{Manifest, ModuleKind, Provenance};
 use wasmhost_proto::plan::DefinitionRef;
 
 pub(crate) fn submit_request() -> SubmitRequest {
@@ -67,6 +67,8 @@ pub(crate) fn check_view() -> CheckView {
             None => SatisfiedBy::Sandbox,
         },
         grant: grant.map(str::to_owned),
+        library: None,
+        of: None,
     };
     let first = CheckNode {
         name: "count".into(),
@@ -286,9 +288,34 @@ pub(crate) fn module_view() -> ModuleView {
             input: Some(serde_json::json!({"type": "string"})),
             output: None,
             sdk: "wasmhost-guest 0.1.0".into(),
+            entry: Some(ModuleKind::CoreCommand),
+            wants: vec!["filesystem".into()],
+            made_from: Some(Provenance {
+                module: digest(0xa2),
+                libraries: vec![digest(0xa3)],
+            }),
         },
         imports: vec!["wasi_snapshot_preview1.fd_write".into()],
         exports: vec!["_start".into(), "memory".into()],
+        uploaded: Some(digest(0xa2)),
+        composed: Some(CompositionView {
+            module: digest(0xa2),
+            libraries: vec![LibraryPart {
+                name: "case".into(),
+                digest: digest(0xa3),
+            }],
+        }),
+    }
+}
+
+pub(crate) fn library_view() -> LibraryView {
+    LibraryView {
+        name: "case".into(),
+        digest: digest(0xa3),
+        len: 1_234,
+        added: at(0),
+        exports: vec!["demo:text/case@1.0.0".into()],
+        imports: vec!["wasmhost:task/log@0.1.0".into()],
     }
 }
 

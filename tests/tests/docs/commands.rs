@@ -5,6 +5,8 @@ const BENCH: &str = "builds for release and measures for minutes: by hand, on a 
 
 const EXAMPLES: &str = "`cargo xtask examples` runs it, as the last step of `cargo xtask test`";
 
+const LIBRARIES: &str = "`tests/tests/libraries.rs` types it, with the library of the page";
+
 /// Lines of blocks that are not run here, and where they are.
 pub(crate) const ELSEWHERE: &[(&str, &str)] = &[
     ("cargo xtask test", "runs this test"),
@@ -55,6 +57,11 @@ pub(crate) const ELSEWHERE: &[(&str, &str)] = &[
     ),
     ("cargo new --lib shout", "the crate is made from the page"),
     ("cd shout", "the crate is made from the page"),
+    ("wasmhost library add tax.wat", LIBRARIES),
+    ("wasmhost explain price.toml", LIBRARIES),
+    ("wasmhost submit price.toml --wait", LIBRARIES),
+    ("wasmhost library list", LIBRARIES),
+    ("wasmhost library remove tax", LIBRARIES),
 ];
 
 /// What stands for each command in running text and in the table of verbs.
@@ -71,6 +78,7 @@ pub(crate) const SPANS: &[(&str, &[&str])] = &[
         "definition apply FILE",
         &["definition apply job.toml", "definition apply one.toml"],
     ),
+    ("library add FILE", &["library add --help"]),
     ("history", &["definition history echo"]),
     ("diff", &["definition diff echo"]),
     ("submit --module M", &["submit --module echo --input x"]),

@@ -1,4 +1,5 @@
-//! What a module may import: what sandboxes link, and nothing else.
+//! What a module may import: what sandboxes link; and, of a component, interfaces that
+//! are nobody's of those, for which libraries are looked up when its task is planned.
 
 use super::inspect::{Facts, Import};
 use super::{Reasons, preview1};
@@ -71,7 +72,24 @@ const OFFER: &str = "sandboxes offer wasmhost:task@0.1 (context, status, log, dr
     wasi:config/store@0.2.0-rc.1 and WASI 0.2 (cli, clocks, io, random; filesystem and sockets \
     without any grant)";
 
-/// Names every import that sandboxes do not have.
+/// Whether an import of an admitted module is left to libraries: an interface of a
+/// package of which sandboxes have nothing.
+pub fn is_open(import: &str) -> bool {
+    let path = import.split('@').next().unwrap_or_default();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-:/".contains(c);
+    match path.split_once('/') {
+        Some((package, _)) => path.chars().all(plain) && !is_ours(package),
+        None => false,
+    }
+}
+
+/// Whether sandboxes have interfaces of a package.
+fn is_ours(package: &str) -> bool {
+    let wasi = WASI.iter().any(|(known, _)| *known == package);
+    wasi || [TASK_PACKAGE, CONFIG_PACKAGE].contains(&package)
+}
+
+/// Names every import that neither sandboxes nor libraries can have.
 pub(super) fn check(facts: &Facts, reasons: &mut Reasons) {
     for import in &facts.imports {
         let fault = match &import.core {
@@ -102,6 +120,10 @@ fn core(
             "wasi" => "it was built with threads: build it for wasm32-wasip1",
             "env" | "a" => {
                 "a library was not linked in, or it was made by Emscripten: build it with wasi-sdk or for wasm32-wasip2"
+            }
+            _ if is_open(module) => {
+                "only components get imports from libraries: build it for wasm32-wasip2, or make it \
+                 a component with `wasm-tools component new`"
             }
             _ => "core modules may import functions of wasi_snapshot_preview1 and wasi_unstable",
         };
@@ -143,7 +165,9 @@ fn component(types: &Types, import: &Import) -> Option<(String, String)> {
         return (name != CONFIG).then_some((unknown, help));
     }
     let Some((_, interfaces)) = WASI.iter().find(|(known, _)| *known == package) else {
-        return Some((unknown, OFFER.into()));
+        let item = types.component_item_for_import(name).map(|item| item.ty);
+        let instance = matches!(item, Some(ComponentEntityType::Instance(_)));
+        return (!(instance && is_open(name))).then(|| (unknown, OFFER.into()));
     };
     if !is_minor(version, "0.2") {
         return Some((

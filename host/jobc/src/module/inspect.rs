@@ -38,6 +38,8 @@ pub(super) struct Facts {
     pub(super) exports: Vec<String>,
     /// The manifest section nearest to the outside.
     pub(super) manifest: Option<Vec<u8>>,
+    /// Whether that is at the top.
+    pub(super) manifest_on_top: bool,
     /// The tools that made it, such as `rustc 1.95.0`.
     pub(super) producers: Vec<String>,
 }
@@ -109,6 +111,7 @@ fn pass(bytes: &[u8]) -> Result<Facts, Stop> {
         types,
         imports: pass.imports,
         exports: pass.exports,
+        manifest_on_top: matches!(pass.manifest, Some((1, _))),
         manifest: pass.manifest.map(|(_, data)| data),
         producers: pass.producers,
     })

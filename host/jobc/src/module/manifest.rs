@@ -1,18 +1,20 @@
-//! The manifest: what a module says of itself, bounded and completed.
+//! The manifest: what a module says of itself, read, bounded, completed, and put where
+//! everybody looks for it.
 
 use super::inspect::Facts;
-use super::{Hint, Reasons};
+use super::{Hint, Reasons, Rejection, reject};
 use crate::values::{is_name, is_version};
-use wasmhost_proto::limits::MAX_MANIFEST;
+use wasm_encoder::{CustomSection, Section as _};
+use wasmhost_proto::limits::{MAX_MANIFEST, MAX_MODULE};
 use wasmhost_proto::module::{MANIFEST_SECTION, Manifest};
-use wasmparser::ProducersSectionReader;
+use wasmparser::{Parser, Payload, ProducersSectionReader};
 
 /// Tools named at most: a composed component names them once per part.
 const MAX_PRODUCERS: usize = 8;
 
-/// The module's manifest, with the hint's name and version and the producers
-/// where it has none. None with reasons added when it cannot be read.
-pub(super) fn read(facts: &Facts, hint: &Hint, reasons: &mut Reasons) -> Option<Manifest> {
+/// The module's manifest, with the producers where it names no tools. None with reasons
+/// added when it cannot be read.
+pub(super) fn read(facts: &Facts, reasons: &mut Reasons) -> Option<Manifest> {
     let mut manifest = match &facts.manifest {
         Some(data) if data.len() > MAX_MANIFEST => {
             let message = format!(
@@ -54,6 +56,14 @@ pub(super) fn read(facts: &Facts, hint: &Hint, reasons: &mut Reasons) -> Option<
             "use letters, digits and . _ - +",
         );
     }
+    if manifest.sdk.is_empty() {
+        manifest.sdk = facts.producers.join(", ");
+    }
+    Some(manifest)
+}
+
+/// Gives a manifest the hint's name and version where it has none.
+pub(super) fn complete(manifest: &mut Manifest, hint: &Hint) {
     for (field, hint) in [
         (&mut manifest.name, &hint.name),
         (&mut manifest.version, &hint.version),
@@ -62,10 +72,51 @@ pub(super) fn read(facts: &Facts, hint: &Hint, reasons: &mut Reasons) -> Option<
             *field = hint.clone().unwrap_or_default();
         }
     }
-    if manifest.sdk.is_empty() {
-        manifest.sdk = facts.producers.join(", ");
+}
+
+/// Puts a manifest at the end of a module, core or component: a section that has no
+/// meaning for running. Depends on nothing but the content, so that it is the same for
+/// the same upload under another name.
+pub(super) fn stamp(module: &mut Vec<u8>, manifest: &Manifest) -> Result<(), Rejection> {
+    // A manifest is texts, numbers and JSON: there is nothing that JSON cannot say.
+    let data = serde_json::to_vec(manifest).unwrap_or_default();
+    let section = CustomSection {
+        name: MANIFEST_SECTION.into(),
+        data: data.as_slice().into(),
+    };
+    section.append_to(module);
+    if data.len() > MAX_MANIFEST || module.len() as u64 > MAX_MODULE {
+        return Err(reject(
+            "too-large",
+            format!(
+                "with its manifest the module has {} bytes, and may have {MAX_MODULE}; \
+                 the manifest has {}, and may have {MAX_MANIFEST}",
+                module.len(),
+                data.len()
+            ),
+            "strip its debug information, or shorten the documentation of its types",
+        ));
     }
-    Some(manifest)
+    Ok(())
+}
+
+/// The manifest at the top of a module that was admitted; the empty one when it has none.
+pub(crate) fn of_admitted(module: &[u8]) -> Manifest {
+    let mut depth = 0usize;
+    let mut found = None;
+    for payload in Parser::new(0).parse_all(module).map_while(Result::ok) {
+        match payload {
+            Payload::Version { .. } => depth += 1,
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::CustomSection(section)
+                if depth == 1 && section.name() == MANIFEST_SECTION && found.is_none() =>
+            {
+                found = serde_json::from_slice(section.data()).ok();
+            }
+            _ => {}
+        }
+    }
+    found.unwrap_or_default()
 }
 
 /// Notes the tools of a producers section. A malformed one says nothing, as the

@@ -8,17 +8,23 @@ mod componentise;
 mod entry;
 mod imports;
 mod inspect;
+mod library;
 mod manifest;
 mod preview1;
 mod satisfied;
 mod shape;
 
+pub use imports::is_open;
+pub use library::{AdmittedLibrary, admit_library};
+pub(crate) use manifest::of_admitted as manifest_of;
 pub use satisfied::satisfied;
 
 use inspect::Facts;
+use sha2::{Digest as _, Sha256};
+use wasmhost_proto::Digest;
 use wasmhost_proto::api::Diagnostic;
 use wasmhost_proto::limits::{MAX_DIAGNOSTICS, MAX_MODULE};
-use wasmhost_proto::module::{Manifest, ModuleKind};
+use wasmhost_proto::module::{Manifest, ModuleKind, Provenance};
 
 /// What the uploader says of a module.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -34,8 +40,8 @@ pub struct Hint {
 /// A module that may be stored.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Admitted {
-    /// What to store: the bytes as uploaded, so that its digest is that of the
-    /// file, unless a core module had to be made a component.
+    /// What to store: the bytes as uploaded, with a manifest at the end unless there was
+    /// one at the top; of a core module that describes a component that component.
     pub bytes: Vec<u8>,
     /// How it is started.
     pub kind: ModuleKind,
@@ -68,38 +74,74 @@ impl std::error::Error for Rejection {}
 
 /// Judges a module. The same bytes and hint give the same answer.
 pub fn admit(bytes: &[u8], hint: &Hint) -> Result<Admitted, Rejection> {
-    if bytes.len() as u64 > MAX_MODULE {
-        let message = format!(
-            "the module has {} bytes, and may have {MAX_MODULE}",
-            bytes.len()
-        );
-        return Err(reject(
-            "too-large",
-            message,
-            "strip its debug information, or build it optimised for size",
-        ));
-    }
+    size(bytes)?;
     magic(bytes, hint)?;
+    let made_from = Provenance {
+        module: Digest(Sha256::digest(bytes).into()),
+        libraries: Vec::new(),
+    };
     let facts = inspect::inspect(bytes)?;
     if facts.component_type {
         let component = componentise::componentise(bytes, &facts)?;
         let facts = inspect::inspect(&component)?;
-        return judge(component, facts, hint);
+        return judge(component, facts, hint, made_from);
     }
-    judge(bytes.to_vec(), facts, hint)
+    judge(bytes.to_vec(), facts, hint, made_from)
 }
 
-fn judge(bytes: Vec<u8>, facts: Facts, hint: &Hint) -> Result<Admitted, Rejection> {
+/// Judges what libraries were added to, as a module is: what it says of itself is what the
+/// module said, and what it was made from.
+pub(crate) fn joined(
+    mut bytes: Vec<u8>,
+    mut manifest: Manifest,
+    made_from: Provenance,
+) -> Result<Admitted, Rejection> {
+    size(&bytes)?;
+    let facts = inspect::inspect(&bytes)?;
+    manifest.wants = satisfied::grants(&import_names(&facts));
+    manifest.made_from = Some(made_from.clone());
+    manifest::stamp(&mut bytes, &manifest)?;
+    let facts = Facts {
+        manifest: serde_json::to_vec(&manifest).ok(),
+        manifest_on_top: true,
+        ..facts
+    };
+    judge(bytes, facts, &Hint::default(), made_from)
+}
+
+fn size(bytes: &[u8]) -> Result<(), Rejection> {
+    let len = bytes.len();
+    if len as u64 <= MAX_MODULE {
+        return Ok(());
+    }
+    Err(reject(
+        "too-large",
+        format!("the module has {len} bytes, and may have {MAX_MODULE}"),
+        "strip its debug information, or build it optimised for size",
+    ))
+}
+
+fn judge(
+    mut bytes: Vec<u8>,
+    facts: Facts,
+    hint: &Hint,
+    made_from: Provenance,
+) -> Result<Admitted, Rejection> {
     let mut reasons = Reasons::default();
     let kind = entry::kind(&facts, &mut reasons);
     imports::check(&facts, &mut reasons);
-    let manifest = manifest::read(&facts, hint, &mut reasons);
-    let (Some(kind), Some(manifest), true) = (kind, manifest, reasons.0.is_empty()) else {
+    let manifest = manifest::read(&facts, &mut reasons);
+    let (Some(kind), Some(mut manifest), true) = (kind, manifest, reasons.0.is_empty()) else {
         return Err(reasons.into());
     };
-    let mut imports: Vec<String> = facts.imports.iter().map(|i| i.name.clone()).collect();
-    imports.sort();
-    imports.dedup();
+    let imports = import_names(&facts);
+    if !facts.manifest_on_top {
+        manifest.entry = Some(kind);
+        manifest.wants = satisfied::grants(&imports);
+        manifest.made_from = Some(made_from);
+        manifest::stamp(&mut bytes, &manifest)?;
+    }
+    manifest::complete(&mut manifest, hint);
     let mut exports = facts.exports;
     exports.sort();
     Ok(Admitted {
@@ -109,6 +151,14 @@ fn judge(bytes: Vec<u8>, facts: Facts, hint: &Hint) -> Result<Admitted, Rejectio
         imports,
         exports,
     })
+}
+
+/// What a module imports, sorted, each once.
+fn import_names(facts: &Facts) -> Vec<String> {
+    let mut imports: Vec<String> = facts.imports.iter().map(|i| i.name.clone()).collect();
+    imports.sort();
+    imports.dedup();
+    imports
 }
 
 /// Tells what is no module from a broken one.
@@ -184,7 +234,7 @@ fn diagnostic(code: &str, message: String, help: String) -> Diagnostic {
     }
 }
 
-fn reject(code: &str, message: impl Into<String>, help: impl Into<String>) -> Rejection {
+pub(crate) fn reject(code: &str, message: impl Into<String>, help: impl Into<String>) -> Rejection {
     Rejection {
         diagnostics: vec![diagnostic(code, message.into(), help.into())],
     }

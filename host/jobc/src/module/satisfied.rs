@@ -1,8 +1,9 @@
-//! What satisfies each import of an admitted module: the sandbox alone, or the sandbox
-//! with a grant, without which its calls are refused when they are made.
+//! What satisfies each import of an admitted module: the sandbox alone, the sandbox with
+//! a grant, without which its calls are refused when they are made, or, unless there is a
+//! library for it, nothing.
 
-use super::preview1;
-use std::collections::BTreeMap;
+use super::{is_open, preview1};
+use std::collections::{BTreeMap, BTreeSet};
 use wasmhost_proto::api::{ImportView, SatisfiedBy};
 
 const FILES: &str = "filesystem";
@@ -25,15 +26,27 @@ pub fn satisfied(imports: &[String]) -> Vec<ImportView> {
     let views = found
         .into_iter()
         .map(|((name, grant), functions)| ImportView {
-            name,
-            functions,
             by: match grant {
                 Some(_) => SatisfiedBy::Grant,
+                None if is_open(&name) => SatisfiedBy::Nothing,
                 None => SatisfiedBy::Sandbox,
             },
+            name,
+            functions,
             grant: grant.map(str::to_owned),
+            library: None,
+            of: None,
         });
     views.collect()
+}
+
+/// The grants that a module's imports need, sorted.
+pub(super) fn grants(imports: &[String]) -> Vec<String> {
+    let grants: BTreeSet<String> = satisfied(imports)
+        .into_iter()
+        .filter_map(|i| i.grant)
+        .collect();
+    grants.into_iter().collect()
 }
 
 /// Module and function of an import of WASI preview 1, which is `module.function`.

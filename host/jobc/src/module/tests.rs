@@ -103,21 +103,24 @@ fn unknown_imports_are_named_one_by_one() {
         &["'sock_accept' from 'wasi_unstable'"],
     );
     for (import, want) in [
-        (
-            "wasi:http/outgoing-handler@0.2.0",
-            "wasi:http/outgoing-handler@0.2.0', which",
-        ),
         ("wasi:cli/stdin@0.3.0", "version 0.2 of WASI"),
         ("wasi:cli/stdim@0.2.0", "did you mean `stdin`?"),
         ("wasmhost:task/statu@0.1.0", "did you mean `status`?"),
         ("wasmhost:task/log@0.2.0", "wasmhost:task@0.1"),
-        ("acme:db/query", "sandboxes offer"),
+        ("wasi:config/store@0.2.0", "wasi:config/store@0.2.0-rc.1"),
         ("plain", "'plain', which"),
     ] {
         check(
             &task(&format!(r#"(import "{import}" (instance))"#), RUN),
             &["unknown-import", want],
         );
+    }
+    // For these there may be libraries.
+    for import in ["wasi:http/outgoing-handler@0.2.0", "acme:db/query"] {
+        let instance = format!(r#"(import "{import}" (instance))"#);
+        check(&task(&instance, RUN), &["Task"]);
+        let function = format!(r#"(import "{import}" (func))"#);
+        check(&task(&function, RUN), &["unknown-import"]);
     }
     let newer = r#"(import "wasmhost:task/context@0.1.9" (instance (export "indx" (func))))"#;
     check(
@@ -312,6 +315,46 @@ fn manifests() {
     ] {
         let got = judge(&with(&section));
         assert!(got.contains("bad-manifest") && got.contains(want), "{got}");
+    }
+}
+
+#[test]
+fn every_module_has_its_manifest_at_the_top() {
+    let other = Hint {
+        name: Some("other".into()),
+        version: Some("9".into()),
+        source: Some("other.wasm".into()),
+    };
+    let files = r#"(module (import "wasi_snapshot_preview1" "path_unlink_file" (func (param i32 i32 i32) (result i32)))
+        (memory (export "memory") 1) (func (export "_start")))"#;
+    let inner = task("", RUN).replacen(
+        "(core module $m",
+        r#"(core module $m (@custom "wasmhost:manifest" "{\"name\":\"in\",\"version\":\"1\"}")"#,
+        1,
+    );
+    for (text, kind, name, wants) in [
+        (
+            files.to_owned(),
+            ModuleKind::CoreCommand,
+            "",
+            &["filesystem"][..],
+        ),
+        (command("0.2.0", "(result)"), ModuleKind::Command, "", &[]),
+        (task("", RUN), ModuleKind::Task, "", &[]),
+        (inner, ModuleKind::Task, "in", &[]),
+    ] {
+        let uploaded = wat::parse_str(text).unwrap();
+        let got = admit(&uploaded, &Hint::default()).unwrap();
+        let manifest = manifest_of(&got.bytes);
+        assert_eq!(manifest, got.manifest);
+        assert_eq!((manifest.entry, &*manifest.name), (Some(kind), name));
+        assert_eq!(manifest.wants, wants);
+        let from = manifest.made_from.unwrap();
+        assert_eq!(from.module.0, <[u8; 32]>::from(Sha256::digest(&uploaded)));
+        // What it is called when it is pushed is not in it; pushing it again changes nothing.
+        assert_eq!(admit(&uploaded, &other).unwrap().bytes, got.bytes);
+        assert_eq!(admit(&got.bytes, &other).unwrap().bytes, got.bytes);
+        assert!(got.bytes.starts_with(&uploaded));
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod arrays;
 mod inputs;
+mod linked;
 mod modules;
 mod outlook;
 
@@ -30,6 +31,9 @@ pub struct Planned {
     /// Content that the plan names and the definition holds, such as scripts: to be
     /// stored before the job is. Each once.
     pub blobs: Vec<(BlobRef, Vec<u8>)>,
+    /// Modules that get imports from libraries: what the definition names, and the
+    /// module in the plan, which is composed of it.
+    pub composed: BTreeMap<Digest, Digest>,
 }
 
 /// Compiles a submission: parses, resolves, checks. Whether the named blobs
@@ -68,6 +72,7 @@ fn compile(
     planner.bounds(&nodes);
     match nodes.into_iter().collect::<Option<Vec<_>>>() {
         Some(nodes) if planner.report.is_empty() => Ok(Planned {
+            composed: linked::composed(&planner.linked),
             blobs: planner.blobs.into_values().collect(),
             plan: job(definition, values, nodes),
         }),
@@ -104,6 +109,8 @@ struct Planner<'a> {
     filler: Filler<'a>,
     /// Answers of the catalogue: a graph may name one module ten thousand times.
     found: HashMap<String, Result<Option<ModuleFacts>, Ambiguous>>,
+    /// What the modules named become with their libraries.
+    linked: BTreeMap<Digest, linked::Found>,
     blobs: BTreeMap<Digest, (BlobRef, Vec<u8>)>,
     /// Scripts in files that were looked at.
     looked: BTreeSet<String>,
@@ -126,6 +133,7 @@ impl<'a> Planner<'a> {
             values,
             filler: Filler::new(values, MAX_ITEMS_BYTES),
             found: HashMap::new(),
+            linked: BTreeMap::new(),
             blobs: BTreeMap::new(),
             looked: BTreeSet::new(),
             items_bytes: 0,
@@ -137,6 +145,7 @@ impl<'a> Planner<'a> {
         if module.is_none() {
             self.unresolved(node);
         }
+        let module = module.and_then(|module| self.linked(node, module));
         let array = self.array(node);
         let script = self.script(node);
         let input = module.and_then(|module| self.input(node, module.kind));

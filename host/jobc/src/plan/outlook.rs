@@ -4,7 +4,6 @@
 use super::Planner;
 use crate::catalogue::Catalogue;
 use crate::definition::{ArraySource, InputSource, Node};
-use crate::module::satisfied;
 use crate::params;
 use crate::parse::parse;
 use crate::policy::CEILING;
@@ -52,11 +51,12 @@ fn look(
 
 impl Planner<'_> {
     fn outlook(&mut self, node: &Node) -> CheckNode {
-        let module = self.module(node);
+        let named = self.module(node);
+        let module = named.and_then(|module| self.linked(node, module));
         if let Some(module) = module {
             self.fits_kind(node, module.kind);
         }
-        let imports = (self.catalogue).and_then(|modules| Some(modules.imports(module?.digest)));
+        let imports = named.map(|module| self.satisfied(module));
         let nodes = &self.definition.nodes;
         let name = |of: &NodeIndex| nodes[usize::from(*of)].name.clone();
         let (array, input) = (node.array.as_ref(), node.input.as_ref());
@@ -107,7 +107,7 @@ impl Planner<'_> {
             tolerate: node.tolerate,
             concurrency: node.concurrency,
             priority: node.priority,
-            imports: satisfied(&imports.unwrap_or_default()),
+            imports: imports.unwrap_or_default(),
         }
     }
 

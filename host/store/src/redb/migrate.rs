@@ -4,7 +4,7 @@
 //! first commit of redb leaves a file that never opens again.
 
 use super::tables::{
-    ATTEMPTS, ENDS, JOBS, KEYS, LIVE, META, MODULES, PLANS, SCHEMA, TOKENS, WORKERS,
+    ATTEMPTS, ENDS, JOBS, KEYS, LIBRARIES, LIVE, META, MODULES, PLANS, SCHEMA, TOKENS, WORKERS,
 };
 use super::{definitions, durable_write, prepared, requests, spawned, storage, v1, v2, v3};
 use crate::StoreError;
@@ -172,6 +172,7 @@ pub(super) fn init(database: &Database) -> Result<(), StoreError> {
         txn.open_table(ATTEMPTS).map_err(storage)?;
         txn.open_table(WORKERS).map_err(storage)?;
         txn.open_table(MODULES).map_err(storage)?;
+        txn.open_table(LIBRARIES).map_err(storage)?;
         txn.open_table(TOKENS).map_err(storage)?;
         definitions::create(txn)?;
         prepared::create(txn)?;

@@ -33,7 +33,8 @@ mod write;
 pub use migrate::{OpenError, VERSION};
 
 use self::tables::{
-    ATTEMPTS, Bytes, ENDS, JOBS, KEYS, META, MODULES, PLANS, REQUESTS, TERM, TOKENS, WORKERS,
+    ATTEMPTS, Bytes, ENDS, JOBS, KEYS, LIBRARIES, META, MODULES, PLANS, REQUESTS, TERM, TOKENS,
+    WORKERS,
 };
 use crate::{Store, StoreError};
 use ::redb::{
@@ -46,8 +47,8 @@ use std::collections::HashSet;
 use std::error::Error;
 use std::path::Path;
 use wasmhost_core::record::{
-    AttemptRecord, DefinitionHead, DefinitionRecord, JobRecord, ModuleRecord, OutcomeRecord,
-    RecoveredJob, RequestRecord, TokenRecord, WorkerRecord, Write,
+    AttemptRecord, DefinitionHead, DefinitionRecord, JobRecord, LibraryRecord, ModuleRecord,
+    OutcomeRecord, RecoveredJob, RequestRecord, TokenRecord, WorkerRecord, Write,
 };
 use wasmhost_proto::plan::JobPlan;
 use wasmhost_proto::{Digest, JobId, NodeIndex, TaskId, TokenId};
@@ -206,6 +207,10 @@ impl Store for RedbStore {
 
     fn module(&self, digest: Digest) -> Result<Option<ModuleRecord>, StoreError> {
         self.get(MODULES, "modules", digest.0)
+    }
+
+    fn libraries(&self) -> Result<Vec<LibraryRecord>, StoreError> {
+        self.all(LIBRARIES, "libraries")
     }
 
     fn tokens(&self) -> Result<Vec<TokenRecord>, StoreError> {

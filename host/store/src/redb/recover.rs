@@ -2,13 +2,13 @@
 //! They read four bytes of an outcome, not its result.
 
 use super::block::{Block, Head};
-use super::tables::{ATTEMPTS, ENDS, JOBS, LIVE, MODULES, PLANS};
+use super::tables::{ATTEMPTS, ENDS, JOBS, LIBRARIES, LIVE, MODULES, PLANS};
 use super::{codec, definitions, job, prepared, spawned, storage};
 use crate::recover::{Charge, assemble};
 use crate::{StoreError, named};
 use ::redb::{ReadTransaction, ReadableTable};
 use std::collections::HashSet;
-use wasmhost_core::record::{ModuleRecord, RecoveredJob};
+use wasmhost_core::record::{LibraryRecord, ModuleRecord, RecoveredJob};
 use wasmhost_proto::plan::JobPlan;
 use wasmhost_proto::{Digest, JobId, NodeIndex};
 
@@ -88,6 +88,12 @@ pub(super) fn named_blobs(txn: &ReadTransaction) -> Result<HashSet<Digest>, Stor
         let (_, bytes) = entry.map_err(storage)?;
         let module: ModuleRecord = codec::decode("modules", bytes.value())?;
         named.extend(named::in_module(&module));
+    }
+    let libraries = txn.open_table(LIBRARIES).map_err(storage)?;
+    for entry in libraries.iter().map_err(storage)? {
+        let (_, bytes) = entry.map_err(storage)?;
+        let library: LibraryRecord = codec::decode("libraries", bytes.value())?;
+        named.insert(named::in_library(&library));
     }
     let plans = txn.open_table(PLANS).map_err(storage)?;
     for entry in plans.iter().map_err(storage)? {

@@ -40,6 +40,8 @@ pub(super) const REQUESTS: TableDefinition<&str, Bytes> = TableDefinition::new("
 pub(super) const WAITING: TableDefinition<u64, &str> = TableDefinition::new("waiting_requests");
 pub(super) const WORKERS: TableDefinition<u64, Bytes> = TableDefinition::new("workers");
 pub(super) const MODULES: TableDefinition<[u8; 32], Bytes> = TableDefinition::new("modules");
+/// Libraries by name.
+pub(super) const LIBRARIES: TableDefinition<&str, Bytes> = TableDefinition::new("libraries");
 pub(super) const TOKENS: TableDefinition<u64, Bytes> = TableDefinition::new("tokens");
 /// Versions of stored definitions, what lists tell of them.
 pub(super) const DEFINITIONS: TableDefinition<VersionKey, Bytes> =

@@ -3,7 +3,7 @@
 
 use super::ends::{self, Change};
 use super::tables::{
-    ATTEMPTS, ENDS, JOBS, KEYS, LIVE, META, MODULES, PLANS, TERM, TOKENS, WORKERS,
+    ATTEMPTS, ENDS, JOBS, KEYS, LIBRARIES, LIVE, META, MODULES, PLANS, TERM, TOKENS, WORKERS,
 };
 use super::{codec, definitions, job, prepared, requests, spawned, storage};
 use crate::StoreError;
@@ -63,6 +63,15 @@ fn put_rare(txn: &WriteTransaction, write: &Write) -> Result<(), StoreError> {
         Write::RemoveModule(digest) => {
             let mut table = txn.open_table(MODULES).map_err(storage)?;
             table.remove(digest.0).map_err(storage)?;
+        }
+        Write::Library(library) => {
+            let bytes = codec::encode("libraries", library)?;
+            let mut table = txn.open_table(LIBRARIES).map_err(storage)?;
+            table.insert(&*library.name, &*bytes).map_err(storage)?;
+        }
+        Write::RemoveLibrary(name) => {
+            let mut table = txn.open_table(LIBRARIES).map_err(storage)?;
+            table.remove(&**name).map_err(storage)?;
         }
         Write::Token(token) => {
             let bytes = codec::encode("tokens", token)?;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use wasmhost_core::prepared::PreparedRecord;
 use wasmhost_core::record::{
     AttemptRecord, DefinitionBody, DefinitionHead, DefinitionRecord, JobFailureRecord, JobRecord,
-    ModuleRecord, OutcomeRecord, Published, RequestAnswer, RequestRecord, StoredResult,
-    TokenRecord, WorkerRecord, Write,
+    LibraryRecord, ModuleRecord, OutcomeRecord, Published, RequestAnswer, RequestRecord,
+    StoredResult, TokenRecord, WorkerRecord, Write,
 };
 use wasmhost_proto::api::{Counts, JobState, TokenKind};
 use wasmhost_proto::input::{Array, BlobRef, Input, Item};
@@ -268,6 +268,19 @@ pub fn module(byte: u8) -> ModuleRecord {
         },
         imports: vec!["wasi:cli/stdin@0.2.0".into()],
         exports: vec![],
+        uploaded: None,
+        composed: None,
+    }
+}
+
+pub fn library(name: &str, byte: u8) -> LibraryRecord {
+    LibraryRecord {
+        name: name.into(),
+        digest: Digest([byte; 32]),
+        len: 10,
+        added: Timestamp(4),
+        exports: vec!["acme:text/case@1.0.0".into()],
+        imports: vec![],
     }
 }
 

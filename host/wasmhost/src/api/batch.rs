@@ -1,17 +1,17 @@
 //! Several jobs in one request: all are stored, or none is.
 
-use super::catalogue::Catalogue;
 use super::extract::Json;
 use super::jobs::refused;
+use super::linking::{Keep, settle};
 use super::problem::Problem;
-use super::state::{Shared, blocking, to_the_end, turn};
+use super::state::{Shared, to_the_end, turn};
 use super::stored::{self, Whole};
 use super::{capacity, submission};
 use crate::primary::batch_key;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use wasmhost_core::primary::Reply;
-use wasmhost_jobc::Planned;
+use wasmhost_jobc::{Catalogue, Planned};
 use wasmhost_proto::api::{Diagnostic, NewJobs, SubmitBatch};
 use wasmhost_proto::limits::{MAX_BATCH_JOBS, MAX_HTTP_BODY, MAX_IDEMPOTENCY_KEY};
 use wasmhost_store::Blobs;
@@ -58,9 +58,6 @@ pub(crate) async fn submit(
     }
     let shared = app.clone();
     let reply = to_the_end(async move {
-        // Held until the jobs are durable: their modules stay.
-        let catalogue = shared.catalogue.read().await;
-        let modules = catalogue.clone();
         let mut whole = Vec::with_capacity(jobs.len());
         let mut room = MAX_HTTP_BODY;
         for (n, job) in jobs.into_iter().enumerate() {
@@ -72,8 +69,11 @@ pub(crate) async fn submit(
             room = room.checked_sub(job.stored_bytes()).ok_or_else(too_large)?;
             whole.push((job, waits));
         }
+        let (whole, waits): (Vec<Whole>, Vec<bool>) = whole.into_iter().unzip();
         let blobs = shared.handle.blobs().clone();
-        let (planned, waits) = blocking(move || plans(whole, &modules, &blobs)).await?;
+        let compile = move |modules: &dyn Catalogue| plans(&whole, modules, &blobs);
+        // Held until the jobs are durable: their modules stay.
+        let (_held, planned) = settle(&shared, Keep::Stored, false, compile).await?;
         let mut plans = Vec::with_capacity(planned.len());
         for planned in planned {
             let plan = submission::keep(&shared, planned).await?;
@@ -113,32 +113,26 @@ pub(crate) fn of_job(n: usize, mistake: Diagnostic) -> Diagnostic {
 }
 
 /// Compiles all, or tells the mistakes of all.
-fn plans(
-    jobs: Vec<(Whole, bool)>,
-    modules: &Catalogue,
-    blobs: &Blobs,
-) -> Result<(Vec<Planned>, Vec<bool>), Problem> {
+fn plans(jobs: &[Whole], modules: &dyn Catalogue, blobs: &Blobs) -> Result<Vec<Planned>, Problem> {
     let mut plans: Vec<Planned> = Vec::with_capacity(jobs.len());
     let mut mistakes: Vec<Diagnostic> = Vec::new();
-    let mut last: Option<Whole> = None;
-    let (jobs, waits): (Vec<Whole>, Vec<bool>) = jobs.into_iter().unzip();
-    for (n, job) in jobs.into_iter().enumerate() {
+    for (n, job) in jobs.iter().enumerate() {
         // The same job many times is compiled once.
-        if let (Some(plan), true) = (plans.last(), last.as_ref() == Some(&job)) {
+        let last = n.checked_sub(1).and_then(|last| jobs.get(last));
+        if let (Some(plan), true, true) = (plans.last(), mistakes.is_empty(), last == Some(job)) {
             plans.push(plan.clone());
             continue;
         }
-        match submission::compile(&job, modules, blobs) {
+        match submission::compile(job, modules, blobs) {
             Ok(plan) => plans.push(plan),
             Err(errors) => mistakes.extend(errors.into_iter().map(|error| of_job(n, error))),
         }
-        last = mistakes.is_empty().then_some(job);
         if mistakes.len() > MAX_MISTAKES {
             break;
         }
     }
     match mistakes.is_empty() {
-        true => Ok((plans, waits)),
+        true => Ok(plans),
         false => {
             mistakes.truncate(MAX_MISTAKES);
             Err(submission::rejected(mistakes))

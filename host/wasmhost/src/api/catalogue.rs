@@ -1,26 +1,74 @@
-//! The stored modules by digest and name, for the compiler of definitions and
-//! for everybody who names a module. Reads and writes nothing.
+//! The stored modules by digest and name, and the libraries, for the compiler of
+//! definitions and for everybody who names a module. Reads and writes nothing.
 
-use std::collections::BTreeMap;
-use wasmhost_core::record::ModuleRecord;
+use std::collections::{BTreeMap, BTreeSet};
+use wasmhost_core::record::{LibraryRecord, ModuleRecord};
+use wasmhost_jobc::compose::{Library, Parts, is_open};
 use wasmhost_jobc::{Ambiguous, ModuleFacts};
 use wasmhost_proto::Digest;
+use wasmhost_proto::api::Diagnostic;
 
 /// The fewest digits of a digest that count as its prefix: shorter texts are names.
 pub(crate) const MIN_PREFIX: usize = 8;
 
-/// Every module of the store.
+/// Every module and library of the store.
 #[derive(Default)]
 pub(crate) struct Catalogue {
     modules: BTreeMap<Digest, ModuleRecord>,
+    /// Modules by the digest of what was uploaded, where that differs.
+    uploads: BTreeMap<Digest, Digest>,
+    /// Modules that were composed, by what of.
+    composed: BTreeMap<Parts, Digest>,
+    /// Modules that need libraries.
+    open: BTreeSet<Digest>,
+    libraries: Vec<LibraryRecord>,
+    /// The same as the compiler wants them.
+    shelf: Vec<Library>,
 }
 
 impl Catalogue {
     /// A catalogue of these records.
-    pub(crate) fn new(records: Vec<ModuleRecord>) -> Catalogue {
+    pub(crate) fn new(records: Vec<ModuleRecord>, libraries: Vec<LibraryRecord>) -> Catalogue {
+        let uploads = records.iter().filter_map(|m| Some((m.uploaded?, m.digest)));
+        let composed = records.iter().filter_map(|m| {
+            let of = m.composed.as_ref()?;
+            let parts = Parts {
+                module: of.module,
+                libraries: of.libraries.iter().map(|(_, digest)| *digest).collect(),
+            };
+            Some((parts, m.digest))
+        });
+        let open = records
+            .iter()
+            .filter(|m| m.imports.iter().any(|i| is_open(i)));
+        let shelf = libraries.iter().map(|library| Library {
+            name: library.name.clone(),
+            digest: library.digest,
+            len: library.len,
+            exports: library.exports.clone(),
+            imports: library.imports.clone(),
+        });
         Catalogue {
+            uploads: uploads.collect(),
+            composed: composed.collect(),
+            open: open.map(|m| m.digest).collect(),
+            shelf: shelf.collect(),
             modules: records.into_iter().map(|m| (m.digest, m)).collect(),
+            libraries,
         }
+    }
+
+    /// All libraries, by name.
+    pub(crate) fn libraries(&self) -> &[LibraryRecord] {
+        &self.libraries
+    }
+
+    /// What was composed of a module.
+    pub(crate) fn composed_of(&self, module: Digest) -> Vec<Digest> {
+        let made = self.composed.iter();
+        made.filter(|(parts, _)| parts.module == module)
+            .map(|(_, digest)| *digest)
+            .collect()
     }
 
     /// All modules, latest pushed first.
@@ -35,9 +83,10 @@ impl Catalogue {
         self.modules.len()
     }
 
-    /// The module of a digest.
+    /// The module of a digest: its own, or that of what was uploaded.
     pub(crate) fn get(&self, digest: Digest) -> Option<&ModuleRecord> {
-        self.modules.get(&digest)
+        let stored = self.modules.get(&digest);
+        stored.or_else(|| self.modules.get(self.uploads.get(&digest)?))
     }
 
     /// The module that carries exactly this `name:version`.
@@ -64,9 +113,10 @@ impl Catalogue {
             return Vec::new();
         }
         let hex = hex.to_ascii_lowercase();
+        let fits = |digest: Digest| digest.hex().starts_with(&hex);
         self.modules
             .values()
-            .filter(|m| m.digest.hex().starts_with(&hex))
+            .filter(|m| fits(m.digest) || m.uploaded.is_some_and(fits))
             .collect()
     }
 }
@@ -76,7 +126,7 @@ fn base(name: &str) -> &str {
     name.rsplit_once(':').map_or(name, |(name, _)| name)
 }
 
-fn facts(module: &ModuleRecord) -> ModuleFacts {
+pub(super) fn facts(module: &ModuleRecord) -> ModuleFacts {
     ModuleFacts {
         digest: module.digest,
         len: module.len,
@@ -104,6 +154,19 @@ impl wasmhost_jobc::Catalogue for Catalogue {
             .map(|m| m.imports.clone())
             .unwrap_or_default()
     }
+
+    fn is_open(&self, digest: Digest) -> bool {
+        self.open.contains(&digest)
+    }
+
+    fn libraries(&self) -> &[Library] {
+        &self.shelf
+    }
+
+    fn composed(&self, parts: &Parts) -> Option<Result<ModuleFacts, Vec<Diagnostic>>> {
+        let module = self.modules.get(self.composed.get(parts)?)?;
+        Some(Ok(facts(module)))
+    }
 }
 
 #[cfg(test)]
@@ -124,16 +187,19 @@ mod tests {
             manifest: Manifest::default(),
             imports: Vec::new(),
             exports: Vec::new(),
+            uploaded: Some(Digest([first; 32])),
+            composed: None,
         }
     }
 
     #[test]
     fn references() {
-        let catalogue = Catalogue::new(vec![
+        let modules = vec![
             module(1, 10, &["count:0.1.0"]),
             module(2, 30, &["count:0.2.0", "tally:1"]),
             module(3, 20, &[]),
-        ]);
+        ];
+        let catalogue = Catalogue::new(modules, Vec::new());
         let full = Digest([0xaa; 32]).hex();
         let check = |reference: &str, want: &[u8]| {
             let got: Vec<u8> = catalogue
@@ -151,6 +217,7 @@ mod tests {
         check("AAAAAAAA", &[1, 2, 3]);
         check("sha256:aaaaaaaa", &[1, 2, 3]);
         check("aaaaaaa", &[]);
+        check("0202020202020202", &[2]);
         check(&format!("{}03", &full[..62]), &[3]);
         check("", &[]);
     }

@@ -3,9 +3,9 @@
 //! What is applied is compiled first, as a submission is, and becomes a version that
 //! never changes: its modules and files stay as long as it does.
 
-use super::catalogue::Catalogue;
 use super::extract::{Json, Path, Query};
 use super::fresh::Fresh;
+use super::linking::{Keep, settle};
 use super::pinned::Noting;
 use super::problem::Problem;
 use super::state::{App, Shared, blocking, to_the_end, turn};
@@ -19,10 +19,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use utoipa::IntoParams;
 use wasmhost_core::record::{DefinitionBody, DefinitionHead, DefinitionRecord, Write};
-use wasmhost_jobc::Planned;
+use wasmhost_jobc::{Catalogue, Planned};
 use wasmhost_proto::Digest;
 use wasmhost_proto::api::{ApplyRequest, DefinitionView, Page, StoredName, SubmitRequest};
 use wasmhost_proto::limits::{MAX_DEFINITION_VERSIONS, MAX_DEFINITIONS, MAX_NAME, MAX_NOTE};
+use wasmhost_store::Blobs;
 
 /// How much is kept.
 #[derive(Clone, Copy, Debug)]
@@ -206,19 +207,26 @@ fn check_name(name: &str) -> Result<(), Problem> {
 
 /// Compiles and stores. Gives the version, and whether it is new.
 async fn put(app: &App, request: ApplyRequest) -> Result<(DefinitionHead, bool), Problem> {
-    // Held until the version is durable: its modules stay.
-    let catalogue = app.catalogue.read().await;
     let ApplyRequest { name, note, job } = request;
-    let (planned, pins, job) = compile(app, job, catalogue.clone()).await?;
+    let job = Arc::new(job);
+    let compiled = job.clone();
+    let blobs = app.handle.blobs().clone();
+    let compile = move |modules: &dyn Catalogue| compile(&compiled, modules, &blobs);
+    // Held until the version is durable: its modules stay.
+    let (catalogue, (planned, pins)) = settle(app, Keep::Stored, false, compile).await?;
+    let job = Arc::unwrap_or_clone(job);
+    let composed = planned.composed.clone();
     let plan = submission::keep(app, planned).await?;
     let name = name.unwrap_or_else(|| plan.name.clone());
     check_name(&name)?;
     let mut files = submission::blobs_of(&plan);
     files.extend(job.files.values().cloned());
     submission::require_blobs(app, files).await?;
-    let mut modules = job.modules;
-    modules.retain(|_, digest| catalogue.get(*digest).is_some());
-    modules.extend(pins);
+    let named = job.modules.into_iter().chain(pins);
+    let stored = named.filter_map(|(key, digest)| Some((key, catalogue.get(digest)?.digest)));
+    // What is pinned has its libraries in it.
+    let whole = stored.map(|(key, digest)| (key, *composed.get(&digest).unwrap_or(&digest)));
+    let modules: BTreeMap<String, Digest> = whole.collect();
     let body = DefinitionBody {
         text: job.definition,
         files: job.files,
@@ -271,21 +279,19 @@ async fn put(app: &App, request: ApplyRequest) -> Result<(DefinitionHead, bool),
     Ok((head, true))
 }
 
-/// The plan but for the parameters, what module names mean, and the request again.
-async fn compile(
-    app: &App,
-    job: SubmitRequest,
-    modules: Arc<Catalogue>,
-) -> Result<(Planned, BTreeMap<String, Digest>, SubmitRequest), Problem> {
-    let blobs = app.handle.blobs().clone();
-    blocking(move || {
-        let noting = Noting::new(&modules);
-        let (modules, blobs) = (&noting, &*blobs);
-        let planned =
-            wasmhost_jobc::draft(&job, &Fresh { modules, blobs }).map_err(submission::rejected)?;
-        Ok((planned, noting.found(), job))
-    })
-    .await
+/// The plan but for the parameters, and what module names mean.
+fn compile(
+    job: &SubmitRequest,
+    modules: &dyn Catalogue,
+    blobs: &Blobs,
+) -> Result<(Planned, BTreeMap<String, Digest>), Problem> {
+    let noting = Noting::new(modules);
+    let fresh = Fresh {
+        modules: &noting,
+        blobs,
+    };
+    let planned = wasmhost_jobc::draft(job, &fresh).map_err(submission::rejected)?;
+    Ok((planned, noting.found()))
 }
 
 /// Equal for versions that do not differ.

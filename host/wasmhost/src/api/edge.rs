@@ -99,8 +99,8 @@ async fn answer(app: &App, route: &str, request: Request, next: Next) -> Respons
         }
     }
     // Uploads watch over their own pace.
-    let upload = request.method() == Method::POST
-        && (route.ends_with("/blobs") || route.ends_with("/modules"));
+    let upload = ["/blobs", "/modules", "/libraries"];
+    let upload = upload.iter().any(|end| route.ends_with(end)) && request.method() == Method::POST;
     if upload {
         return next.run(request).await;
     }

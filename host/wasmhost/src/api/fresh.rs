@@ -2,19 +2,21 @@
 //! have been.
 
 use std::io::Read;
+use wasmhost_jobc::compose::{Library, Parts};
 use wasmhost_jobc::{Ambiguous, Catalogue, ModuleFacts};
 use wasmhost_proto::Digest;
+use wasmhost_proto::api::Diagnostic;
 use wasmhost_proto::input::BlobRef;
 use wasmhost_proto::limits::MAX_SCRIPT;
 use wasmhost_store::Blobs;
 
 /// A catalogue, and the store of uploaded files.
-pub(crate) struct Fresh<'a, C> {
+pub(crate) struct Fresh<'a, C: ?Sized> {
     pub(crate) modules: &'a C,
     pub(crate) blobs: &'a Blobs,
 }
 
-impl<C: Catalogue> Catalogue for Fresh<'_, C> {
+impl<C: Catalogue + ?Sized> Catalogue for Fresh<'_, C> {
     fn digest(&self, digest: Digest) -> Option<ModuleFacts> {
         self.modules.digest(digest)
     }
@@ -25,6 +27,18 @@ impl<C: Catalogue> Catalogue for Fresh<'_, C> {
 
     fn imports(&self, digest: Digest) -> Vec<String> {
         self.modules.imports(digest)
+    }
+
+    fn is_open(&self, digest: Digest) -> bool {
+        self.modules.is_open(digest)
+    }
+
+    fn libraries(&self) -> &[Library] {
+        self.modules.libraries()
+    }
+
+    fn composed(&self, parts: &Parts) -> Option<Result<ModuleFacts, Vec<Diagnostic>>> {
+        self.modules.composed(parts)
     }
 
     /// None of a file that is not there, which is told of all files together.

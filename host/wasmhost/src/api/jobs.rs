@@ -4,6 +4,7 @@
 //! between the two questions is asked for again.
 
 use super::extract::{Json, OptionalJson, Path, Query};
+use super::linking::{Keep, settle};
 use super::problem::Problem;
 use super::state::{App, Shared, place, to_the_end, turn};
 use super::{capacity, driver, resolve, stored, submission};
@@ -17,6 +18,7 @@ use std::time::Duration;
 use utoipa::IntoParams;
 use wasmhost_core::primary::{Refusal, Reply, view};
 use wasmhost_core::record::JobRecord;
+use wasmhost_jobc::Catalogue;
 use wasmhost_proto::JobId;
 use wasmhost_proto::api::{
     CancelRequest, CheckView, JobFailure, JobState, JobView, NodeView, Page, SubmitRequest,
@@ -41,13 +43,12 @@ pub(crate) async fn submit(
     let key = submission::key(&headers, request.idempotency_key.take())?;
     let shared = app.clone();
     let reply = to_the_end(async move {
-        // Held until the job is durable: its modules stay.
-        let catalogue = shared.catalogue.read().await;
         let waits = request.wait_for_capacity;
         let request = stored::as_before(&shared, request, key.clone()).await?;
         let whole = stored::complete(&shared, request).await?;
         let small = submission::is_small(&whole.request);
-        let planned = submission::plan(&shared, whole, catalogue.clone()).await?;
+        // Held until the job is durable: its modules stay.
+        let (_held, planned) = submission::plan(&shared, whole).await?;
         let mut plan = submission::keep(&shared, planned).await?;
         submission::require_blobs(&shared, submission::blobs_of(&plan)).await?;
         if !waits {
@@ -87,9 +88,13 @@ pub(crate) async fn check(
     Json(request): Json<SubmitRequest>,
 ) -> Result<axum::Json<CheckView>, Problem> {
     let _turn = turn(&app.submissions).await?;
-    let catalogue = app.catalogue.read().await.clone();
     let whole = stored::complete(&app, request).await?;
-    Ok(axum::Json(submission::check(&app, whole, catalogue).await?))
+    let blobs = app.handle.blobs().clone();
+    let compile = move |modules: &dyn Catalogue| {
+        submission::check(&whole, modules, &blobs).map_err(submission::rejected)
+    };
+    let (_, view) = settle(&app, Keep::Nothing, false, compile).await?;
+    Ok(axum::Json(view))
 }
 
 /// Which jobs.

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | connections | `server`, `tls` |
 //! | around every request | `edge`, `auth`, `problem`, `extract` |
-//! | what can be asked | `jobs` (`submission`, `stored`, `capacity`), `definitions` (`pinned`), `driver` (`serving`), `tasks`, `results`, `status`, `events`, `workers`, `modules`, `blobs`, `tokens`, `info`, `metrics`, `openapi` |
+//! | what can be asked | `jobs` (`submission`, `stored`, `capacity`), `definitions` (`pinned`), `driver` (`serving`), `tasks`, `results`, `status`, `events`, `workers`, `modules`, `libraries` (`linking`), `blobs`, `tokens`, `info`, `metrics`, `openapi` |
 //! | from what people type to ids | `resolve`, `catalogue` |
 
 mod auth;
@@ -25,6 +25,8 @@ mod extract;
 mod fresh;
 mod info;
 mod jobs;
+mod libraries;
+mod linking;
 mod metrics;
 mod modules;
 mod openapi;

@@ -14,11 +14,13 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 use utoipa::IntoParams;
-use wasmhost_core::record::{DefinitionHead, ModuleRecord, Write};
+use wasmhost_core::record::{ComposedOf, DefinitionHead, ModuleRecord, Write};
+use wasmhost_jobc::ModuleFacts;
 use wasmhost_jobc::module::{Admitted, Hint, admit};
-use wasmhost_proto::api::{ModuleView, Page};
+use wasmhost_proto::api::{CompositionView, LibraryPart, ModuleView, Page};
 use wasmhost_proto::input::BlobRef;
 use wasmhost_proto::limits::{MAX_MODULE, MAX_MODULES, MAX_NAME};
 use wasmhost_proto::{Digest, JobId};
@@ -81,7 +83,10 @@ pub(crate) async fn push(
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<ModuleView>), Problem> {
-    for (what, text) in [("name", &query.name), ("version", &query.version)] {
+    for (what, text) in [
+        ("name of the module", &query.name),
+        ("version of the module", &query.version),
+    ] {
         if let Some(text) = text {
             check_name(what, text)?;
         }
@@ -98,7 +103,46 @@ pub(super) async fn keep(
     query: PushQuery,
 ) -> Result<ModuleRecord, Problem> {
     let (admitted, blob) = check(app, &uploaded, &query).await?;
-    store(app, admitted, blob, &query).await
+    let origin = Origin {
+        uploaded: (uploaded.digest != blob.digest).then_some(uploaded.digest),
+        name: full_name(&admitted, &query),
+        composed: None,
+    };
+    store(app, admitted, blob, origin).await
+}
+
+/// Records what was composed here. It has no name.
+pub(super) async fn keep_composed(
+    app: &App,
+    admitted: Admitted,
+    of: ComposedOf,
+) -> Result<ModuleRecord, Problem> {
+    let (admitted, blob) = write(app, admitted).await?;
+    let origin = Origin {
+        uploaded: None,
+        name: None,
+        composed: Some(of),
+    };
+    store(app, admitted, blob, origin).await
+}
+
+/// What a plan needs to know of a module that is not stored.
+pub(super) fn facts_of(admitted: &Admitted) -> ModuleFacts {
+    ModuleFacts {
+        digest: Digest(Sha256::digest(&admitted.bytes).into()),
+        len: admitted.bytes.len() as u64,
+        kind: admitted.kind,
+    }
+}
+
+/// Where a module comes from.
+struct Origin {
+    /// What was uploaded, if other bytes are stored.
+    uploaded: Option<Digest>,
+    /// `name:version`.
+    name: Option<String>,
+    /// What it was composed of.
+    composed: Option<ComposedOf>,
 }
 
 /// Removes a module that no live job uses and no stored definition names.
@@ -130,19 +174,25 @@ async fn take_away(app: &App, module: &str) -> Result<(), Problem> {
             "Its versions stay as they are; remove the definition to give its modules free.",
         ));
     }
-    save(app, &mut catalogue, vec![Write::RemoveModule(digest)]).await
+    let mut writes = vec![Write::RemoveModule(digest)];
+    // What was composed of it goes with it, but for what is in use: that needs nothing of it.
+    for composed in catalogue.composed_of(digest) {
+        let named = app.read(move |store| store.definition_with(composed));
+        if named.await?.is_none() && user_of(app, composed).await?.is_none() {
+            writes.push(Write::RemoveModule(composed));
+        }
+    }
+    save(app, &mut catalogue, writes).await
 }
 
 /// Letters, digits and `._-`: what fits into `name:version`, a path, and a shell.
-fn check_name(what: &str, text: &str) -> Result<(), Problem> {
+pub(super) fn check_name(what: &str, text: &str) -> Result<(), Problem> {
     let fits = |c: char| c.is_ascii_alphanumeric() || "._-+".contains(c);
     if !text.is_empty() && text.len() <= MAX_NAME && text.chars().all(fits) {
         return Ok(());
     }
-    Err(
-        Problem::bad("bad_name", format!("the {what} of a module does not fit"))
-            .help(format!("Use 1 to {MAX_NAME} letters, digits and . _ - +.")),
-    )
+    Err(Problem::bad("bad_name", format!("the {what} does not fit"))
+        .help(format!("Use 1 to {MAX_NAME} letters, digits and . _ - +.")))
 }
 
 /// Admits an uploaded module, and stores what is to be run if that differs.
@@ -167,6 +217,12 @@ async fn check(
             Problem::invalid("module_rejected", "the module is refused")
                 .errors(rejection.diagnostics)
         })?;
+    write(app, admitted).await
+}
+
+/// Stores the bytes of a module.
+async fn write(app: &App, admitted: Admitted) -> Result<(Admitted, BlobRef), Problem> {
+    let blobs = app.handle.blobs().clone();
     blocking(move || {
         let mut writer = blobs.begin(MAX_MODULE)?;
         writer.write(&admitted.bytes)?;
@@ -177,12 +233,12 @@ async fn check(
     .map_err(|e: wasmhost_store::BlobError| Problem::fault("the module could not be written", &e))
 }
 
-/// Records an admitted module under its name.
+/// Records an admitted module, under its name if it has one.
 async fn store(
     app: &App,
     admitted: Admitted,
     blob: BlobRef,
-    query: &PushQuery,
+    origin: Origin,
 ) -> Result<ModuleRecord, Problem> {
     let mut catalogue = app.catalogue.write().await;
     let known = catalogue.get(blob.digest);
@@ -193,7 +249,6 @@ async fn store(
         )
         .help("Remove some with `wasmhost module remove`."));
     }
-    let name = full_name(&admitted, query);
     let mut record = known.cloned().unwrap_or_else(|| ModuleRecord {
         digest: blob.digest,
         len: blob.len,
@@ -203,9 +258,13 @@ async fn store(
         manifest: admitted.manifest,
         imports: admitted.imports,
         exports: admitted.exports,
+        uploaded: None,
+        composed: None,
     });
+    record.uploaded = record.uploaded.or(origin.uploaded);
+    record.composed = record.composed.or(origin.composed);
     let mut writes = Vec::new();
-    if let Some(name) = name {
+    if let Some(name) = origin.name {
         if let Some(before) = catalogue.named(&name).filter(|m| m.digest != record.digest) {
             let mut before = before.clone();
             before.names.retain(|n| *n != name);
@@ -233,8 +292,8 @@ fn full_name(admitted: &Admitted, query: &PushQuery) -> Option<String> {
     Some(format!("{name}:{}", version.as_deref().unwrap_or("0")))
 }
 
-/// Makes changes durable, then visible.
-async fn save(
+/// Makes changes of modules and libraries durable, then visible.
+pub(super) async fn save(
     app: &App,
     catalogue: &mut Arc<Catalogue>,
     writes: Vec<Write>,
@@ -243,8 +302,9 @@ async fn save(
         .write(writes)
         .await
         .map_err(|_| Problem::stopping())?;
-    let records = app.read(|store| store.modules()).await?;
-    *catalogue = Arc::new(Catalogue::new(records));
+    let read = app.read(|store| Ok((store.modules()?, store.libraries()?)));
+    let (modules, libraries) = read.await?;
+    *catalogue = Arc::new(Catalogue::new(modules, libraries));
     Ok(())
 }
 
@@ -280,5 +340,18 @@ fn view(record: &ModuleRecord) -> ModuleView {
         manifest: record.manifest.clone(),
         imports: record.imports.clone(),
         exports: record.exports.clone(),
+        uploaded: record.uploaded,
+        composed: record.composed.as_ref().map(composition),
+    }
+}
+
+fn composition(of: &ComposedOf) -> CompositionView {
+    let libraries = of.libraries.iter().map(|(name, digest)| LibraryPart {
+        name: name.clone(),
+        digest: *digest,
+    });
+    CompositionView {
+        module: of.module,
+        libraries: libraries.collect(),
     }
 }

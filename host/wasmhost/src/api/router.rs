@@ -3,8 +3,8 @@
 use super::problem::Problem;
 use super::state::Shared;
 use super::{
-    batch, blobs, definitions, driver, edge, events, info, jobs, metrics, modules, openapi,
-    results, status, tasks, tokens, workers,
+    batch, blobs, definitions, driver, edge, events, info, jobs, libraries, metrics, modules,
+    openapi, results, status, tasks, tokens, workers,
 };
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -43,6 +43,8 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(workers::drain))
         .routes(routes!(modules::list, modules::push))
         .routes(routes!(modules::get, modules::remove))
+        .routes(routes!(libraries::list, libraries::add))
+        .routes(routes!(libraries::remove))
         .routes(routes!(blobs::upload))
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::revoke))

@@ -104,13 +104,12 @@ async fn serve(app: &App, plan: Option<JobPlan>) -> Result<(), Problem> {
 
 /// The job that the driver runs as.
 async fn plan(app: &App, name: &StoredName) -> Result<JobPlan, Problem> {
-    let catalogue = app.catalogue.read().await;
     let request = SubmitRequest {
         stored: Some(name.to_string()),
         ..SubmitRequest::default()
     };
     let whole = stored::complete(app, request).await?;
-    let planned = submission::plan(app, whole, catalogue.clone()).await?;
+    let (_held, planned) = submission::plan(app, whole).await?;
     let plan = submission::keep(app, planned).await?;
     submission::require_blobs(app, submission::blobs_of(&plan)).await?;
     if plan.nodes.iter().filter(|node| node.driver).count() != 1 {

@@ -23,7 +23,7 @@ pub(crate) type Shared = Arc<App>;
 pub(crate) struct App {
     /// The primary.
     pub(crate) handle: Handle,
-    /// The stored modules. Submissions hold it for reading until they are
+    /// The stored modules and libraries. Submissions hold it for reading until they are
     /// durable, so that no module goes away between check and commit.
     pub(crate) catalogue: RwLock<Arc<Catalogue>>,
     /// Stored definitions change one at a time.
@@ -57,10 +57,11 @@ impl App {
         driver: Option<StoredName>,
     ) -> Result<Shared, StoreError> {
         let store = handle.store().clone();
-        let modules = blocking(move || store.modules()).await?;
+        let read = blocking(move || Ok::<_, StoreError>((store.modules()?, store.libraries()?)));
+        let (modules, libraries) = read.await?;
         Ok(Arc::new(App {
             handle,
-            catalogue: RwLock::new(Arc::new(Catalogue::new(modules))),
+            catalogue: RwLock::new(Arc::new(Catalogue::new(modules, libraries))),
             definitions: Mutex::default(),
             bounds: Bounds::default(),
             serving: Serving::new(driver),

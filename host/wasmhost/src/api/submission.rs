@@ -1,7 +1,8 @@
 //! From a submission to a plan whose every module and blob is here.
 
-use super::catalogue::Catalogue;
+use super::catalogue::Catalogue as Modules;
 use super::fresh::Fresh;
+use super::linking::{Keep, settle};
 use super::pinned::Pinned;
 use super::problem::Problem;
 use super::state::{App, blocking};
@@ -9,7 +10,8 @@ use super::stored::Whole;
 use axum::http::HeaderMap;
 use std::collections::HashSet;
 use std::sync::Arc;
-use wasmhost_jobc::Planned;
+use tokio::sync::RwLockReadGuard;
+use wasmhost_jobc::{Catalogue, Planned};
 use wasmhost_proto::api::paths::IDEMPOTENCY_KEY;
 use wasmhost_proto::api::{CheckView, Diagnostic, SubmitRequest};
 use wasmhost_proto::input::{Array, BlobRef, Input, Item};
@@ -56,24 +58,22 @@ pub(crate) fn is_small(request: &SubmitRequest) -> bool {
     short && request.files.is_empty() && request.lists.is_empty()
 }
 
-/// Compiles the definition, away from the async threads unless it is small.
+/// Compiles a submission, with the libraries that its modules need. Its modules stay as long
+/// as the catalogue is held, which comes with it.
 pub(crate) async fn plan(
     app: &App,
     whole: Whole,
-    catalogue: Arc<Catalogue>,
-) -> Result<Planned, Problem> {
+) -> Result<(RwLockReadGuard<'_, Arc<Modules>>, Planned), Problem> {
+    let small = is_small(&whole.request);
     let blobs = app.handle.blobs().clone();
-    let planned = match is_small(&whole.request) {
-        true => compile(&whole, &catalogue, &blobs),
-        false => blocking(move || compile(&whole, &catalogue, &blobs)).await,
-    };
-    planned.map_err(rejected)
+    let compile = move |modules: &dyn Catalogue| compile(&whole, modules, &blobs).map_err(rejected);
+    settle(app, Keep::Stored, small, compile).await
 }
 
 /// The plan of a submission; that of a stored definition says so.
 pub(crate) fn compile(
     whole: &Whole,
-    modules: &Catalogue,
+    modules: &dyn Catalogue,
     blobs: &Blobs,
 ) -> Result<Planned, Vec<Diagnostic>> {
     let Some((definition, pins)) = &whole.stored else {
@@ -86,7 +86,7 @@ pub(crate) fn compile(
 
 /// Stores what the definition itself holds, such as scripts, and gives the plan.
 pub(crate) async fn keep(app: &App, planned: Planned) -> Result<JobPlan, Problem> {
-    let Planned { plan, blobs } = planned;
+    let Planned { plan, blobs, .. } = planned;
     if blobs.is_empty() {
         return Ok(plan);
     }
@@ -105,20 +105,15 @@ pub(crate) async fn keep(app: &App, planned: Planned) -> Result<JobPlan, Problem
 
 /// What the definition would do, as far as it can be told before modules are
 /// built and files uploaded.
-pub(crate) async fn check(
-    app: &App,
-    whole: Whole,
-    catalogue: Arc<Catalogue>,
-) -> Result<CheckView, Problem> {
-    let blobs = app.handle.blobs().clone();
-    let checked = blocking(move || {
-        let (modules, blobs) = (&*catalogue, &*blobs);
-        match &whole.stored {
-            None => wasmhost_jobc::check(&whole.request, &Fresh { modules, blobs }),
-            Some((_, pins)) => wasmhost_jobc::check(&whole.request, &Pinned { modules, pins }),
-        }
-    });
-    checked.await.map_err(rejected)
+pub(crate) fn check(
+    whole: &Whole,
+    modules: &dyn Catalogue,
+    blobs: &Blobs,
+) -> Result<CheckView, Vec<Diagnostic>> {
+    match &whole.stored {
+        None => wasmhost_jobc::check(&whole.request, &Fresh { modules, blobs }),
+        Some((_, pins)) => wasmhost_jobc::check(&whole.request, &Pinned { modules, pins }),
+    }
 }
 
 /// The refusal of a definition, or of several.

@@ -4,6 +4,7 @@
 use super::context::Context;
 use super::exit::{Exit, Fault};
 use super::params::{Given, Params};
+use super::shelf::Shelf;
 use super::submit::prepare::{Definition, Outlook, outlook};
 use super::submit::target::Target;
 use super::submit::whole::{Kept, Whole};
@@ -11,7 +12,7 @@ use crate::client::ClientError;
 use crate::output::human::{duration, line, memory, number};
 use crate::output::lists::short;
 use crate::output::table::{render, table};
-use wasmhost_jobc::module::satisfied;
+use std::path::PathBuf;
 use wasmhost_jobc::params;
 use wasmhost_proto::api::{CheckView, StoredName, SubmitRequest};
 use wasmhost_proto::limits::MAX_NAME;
@@ -24,13 +25,21 @@ pub(crate) struct Args {
     definition: String,
     #[command(flatten)]
     params: Params,
+    /// A library that the primary would have (.wasm or .wat), besides those that it has
+    #[arg(long = "library", value_name = "FILE")]
+    libraries: Vec<PathBuf>,
 }
 
 impl Args {
     /// What is known of the definition that is named.
     pub(super) async fn look(&self, cx: &Context) -> anyhow::Result<Looked> {
         let target = Target::of(&self.definition, cx)?;
-        look(Whole::read(&target, self.params.values()?)?, cx).await
+        look(
+            Whole::read(&target, self.params.values()?)?,
+            &self.libraries,
+            cx,
+        )
+        .await
     }
 }
 
@@ -55,9 +64,13 @@ pub(crate) struct Looked {
 }
 
 /// Checks a definition: what this machine has, then what the primary has.
-pub(crate) async fn look(whole: Whole, cx: &Context) -> anyhow::Result<Looked> {
+pub(crate) async fn look(
+    whole: Whole,
+    libraries: &[PathBuf],
+    cx: &Context,
+) -> anyhow::Result<Looked> {
     match whole {
-        Whole::Given(definition) => given(definition, cx).await,
+        Whole::Given(definition) => given(definition, libraries, cx).await,
         Whole::Stored(name, params) => stored(&name, params, cx).await,
     }
 }
@@ -80,7 +93,11 @@ async fn stored(name: &StoredName, given: Given, cx: &Context) -> anyhow::Result
     })
 }
 
-async fn given(definition: Definition, cx: &Context) -> anyhow::Result<Looked> {
+async fn given(
+    definition: Definition,
+    libraries: &[PathBuf],
+    cx: &Context,
+) -> anyhow::Result<Looked> {
     let origin = definition.origin();
     let Outlook { request, modules } = outlook(definition)?;
     // Mistakes that need no primary are told whether there is one or not.
@@ -91,18 +108,16 @@ async fn given(definition: Definition, cx: &Context) -> anyhow::Result<Looked> {
         Err(ClientError::Unreachable { addr, .. }) => (
             alone,
             Some(format!(
-                "no primary answers at {addr}, so that nothing is known of modules in its store"
+                "no primary answers at {addr}, so that nothing is known of modules and libraries in its store"
             )),
         ),
         Err(error) => return Err(Fault::about(error, origin).into()),
     };
-    for node in view.nodes.iter_mut().filter(|node| node.module.is_none()) {
-        if let Some(local) = modules.get(&node.source) {
-            node.module = Some(local.digest);
-            node.kind = Some(local.kind);
-            node.imports = satisfied(&local.imports);
-        }
-    }
+    let shelf = Shelf::of(libraries, &modules, cx, unchecked.is_none()).await?;
+    shelf
+        .judge(&request.definition, &modules)
+        .map_err(|errors| Fault::refused(origin, errors))?;
+    shelf.complete(&mut view, &modules);
     Ok(Looked { view, unchecked })
 }
 

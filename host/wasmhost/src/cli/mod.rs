@@ -15,6 +15,7 @@ mod explain;
 mod follow;
 mod info;
 mod jobs;
+mod library;
 mod logs;
 mod module;
 mod modules;
@@ -26,6 +27,7 @@ mod result;
 mod retry;
 mod run_primary;
 mod run_worker;
+mod shelf;
 mod show;
 mod signals;
 mod status;
@@ -95,6 +97,9 @@ enum Command {
     /// Push, list, show and remove modules
     #[command(subcommand, visible_alias = "modules")]
     Module(module::Verb),
+    /// Add, list and remove libraries: components that satisfy imports of tasks
+    #[command(subcommand, visible_alias = "libraries")]
+    Library(library::Verb),
     /// Store, list, show, compare and remove definitions
     #[command(subcommand, visible_alias = "definitions")]
     Definition(definition::Verb),
@@ -182,6 +187,7 @@ async fn dispatch(command: Command, cx: &Context) -> anyhow::Result<Exit> {
         Command::Workers => workers::run(cx).await,
         Command::Drain(args) => drain::run(args, cx).await,
         Command::Module(verb) => module::run(verb, cx).await,
+        Command::Library(verb) => library::run(verb, cx).await,
         Command::Definition(verb) => definition::run(verb, cx).await,
         Command::Token(verb) => token::run(verb, cx).await,
         Command::Info => info::run(cx).await,

@@ -81,7 +81,7 @@ fn token(text: &str, at: usize) -> Range<usize> {
 }
 
 /// A file's stem as a module's name: `my_task` is `my-task`.
-fn name_of(stem: &str) -> String {
+pub(crate) fn name_of(stem: &str) -> String {
     let name: String = stem
         .chars()
         .map(|c| {

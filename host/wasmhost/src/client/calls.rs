@@ -5,9 +5,9 @@ use reqwest::{Body, Method, Response};
 use serde::de::DeserializeOwned;
 use std::time::{Duration, Instant};
 use wasmhost_proto::api::{
-    CancelRequest, CheckView, DrainRequest, Info, JobStatus, JobView, ModuleView, NewJobs,
-    NewToken, Page, SubmitBatch, SubmitRequest, TaskView, TokenRequest, TokenView, WorkerView,
-    paths,
+    CancelRequest, CheckView, DrainRequest, Info, JobStatus, JobView, LibraryView, ModuleView,
+    NewJobs, NewToken, Page, SubmitBatch, SubmitRequest, TaskView, TokenRequest, TokenView,
+    WorkerView, paths,
 };
 use wasmhost_proto::input::BlobRef;
 
@@ -215,6 +215,30 @@ impl Client {
 
     pub(crate) async fn remove_module(&self, module: &str) -> Result<(), ClientError> {
         self.delete(&["modules", module]).await
+    }
+
+    pub(crate) async fn libraries(&self) -> Result<Page<LibraryView>, ClientError> {
+        self.pages(&["libraries"], &Listing::default()).await
+    }
+
+    /// Registers a library: these bytes, or a module of the store.
+    pub(crate) async fn add_library(
+        &self,
+        name: &str,
+        module: Option<&str>,
+        body: Body,
+    ) -> Result<LibraryView, ClientError> {
+        let module = module.map(|module| ("module", module.to_owned()));
+        let query: Vec<_> = [("name", name.to_owned())]
+            .into_iter()
+            .chain(module)
+            .collect();
+        let post = self.request(Method::POST, &["libraries"], &query);
+        self.json(post.timeout(UPLOAD).body(body)).await
+    }
+
+    pub(crate) async fn remove_library(&self, name: &str) -> Result<(), ClientError> {
+        self.delete(&["libraries", name]).await
     }
 
     pub(crate) async fn push_blob(&self, body: Body) -> Result<BlobRef, ClientError> {

@@ -6,7 +6,7 @@ use super::lists::{kind, short};
 use super::style::{Tone, bold, dim};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
-use wasmhost_proto::api::{CheckNode, CheckView, ImportView};
+use wasmhost_proto::api::{CheckNode, CheckView, ImportView, SatisfiedBy};
 use wasmhost_proto::limits::MAX_NAME;
 
 /// Names in one line of the graph.
@@ -243,13 +243,27 @@ fn satisfied(import: &ImportView) -> String {
         true => String::new(),
         false => format!(": {}", import.functions.join(", ")),
     };
-    let by = match &import.grant {
-        None => Tone::Good.paint("sandbox"),
-        Some(grant) => Tone::Warn.paint(format!("needs the grant `{grant}`, which is not given")),
+    let of = import
+        .of
+        .iter()
+        .map(|of| format!(" of {}", line(of, MAX_NAME)));
+    let library = import.library.as_deref().unwrap_or_default();
+    let by = match (import.by, &import.grant) {
+        (_, Some(grant)) => {
+            Tone::Warn.paint(format!("needs the grant `{grant}`, which is not given"))
+        }
+        (SatisfiedBy::Library, _) => {
+            Tone::Good.paint(format!("library {}", line(library, MAX_NAME)))
+        }
+        (SatisfiedBy::Nothing, _) => {
+            Tone::Bad.paint("nothing that is known: see `wasmhost library`")
+        }
+        (SatisfiedBy::Sandbox | SatisfiedBy::Grant, None) => Tone::Good.paint("sandbox"),
     };
     format!(
-        "{}{} {} {by}",
+        "{}{}{} {} {by}",
         clean(&import.name),
+        of.collect::<String>(),
         clean(&functions),
         dim("←")
     )

@@ -1,4 +1,4 @@
-//! Lists of jobs, tasks, workers, modules and tokens as tables.
+//! Lists of jobs, tasks, workers, modules, libraries and tokens as tables.
 
 use super::human::{age, count, duration, line, number, size};
 use super::style::{Named, Tone, dim};
@@ -6,7 +6,7 @@ use super::table::{render, table};
 use comfy_table::Cell;
 use wasmhost_proto::Timestamp;
 use wasmhost_proto::api::{
-    Counts, JobView, ModuleView, Page, TaskView, TokenKind, TokenView, WorkerView,
+    Counts, JobView, LibraryView, ModuleView, Page, TaskView, TokenKind, TokenView, WorkerView,
 };
 use wasmhost_proto::ids::Digest;
 use wasmhost_proto::limits::MAX_NAME;
@@ -165,17 +165,33 @@ pub(crate) fn modules(page: &Page<ModuleView>, now: Timestamp) -> String {
     for module in &page.items {
         out.add_row(vec![
             Cell::new(short(&module.digest)),
-            Cell::new(
-                module
-                    .names
-                    .last()
-                    .map(|n| line(n, 2 * MAX_NAME))
-                    .unwrap_or_default(),
-            ),
+            Cell::new(match (module.names.last(), &module.composed) {
+                (Some(name), _) => line(name, 2 * MAX_NAME),
+                (None, Some(of)) => format!("{} with libraries", short(&of.module)),
+                (None, None) => String::new(),
+            }),
             Cell::new(kind(module.kind)),
             Cell::new(size(module.len)),
             Cell::new(age(now.since(module.pushed))),
             Cell::new(line(&module.manifest.description, 60)),
+        ]);
+    }
+    render(&out)
+}
+
+/// Libraries.
+pub(crate) fn libraries(page: &Page<LibraryView>, now: Timestamp) -> String {
+    if page.items.is_empty() {
+        return "no libraries yet: `wasmhost library add FILE` adds one\n".into();
+    }
+    let mut out = table(&["LIBRARY", "DIGEST", ">SIZE", ">AGE", "EXPORTS"]);
+    for library in &page.items {
+        out.add_row(vec![
+            Cell::new(line(&library.name, MAX_NAME)),
+            Cell::new(short(&library.digest)),
+            Cell::new(size(library.len)),
+            Cell::new(age(now.since(library.added))),
+            Cell::new(line(&library.exports.join(", "), 100)),
         ]);
     }
     render(&out)

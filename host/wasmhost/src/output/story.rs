@@ -4,7 +4,7 @@ use super::attempt::{attempt, failure};
 pub(crate) use super::attempt::{progress, value};
 use super::graph;
 use super::human::{clean, count, duration, instant, line, size};
-use super::lists::{self, kind, tally};
+use super::lists::{self, kind, short, tally};
 use super::style::{Named, Tone, bold, dim};
 use std::fmt::Write;
 use wasmhost_proto::Timestamp;
@@ -236,6 +236,21 @@ pub(crate) fn module(module: &ModuleView) -> String {
     );
     if !module.names.is_empty() {
         put!(out, "names: {}", line(&module.names.join(", "), 1000));
+    }
+    if let Some(uploaded) = &module.uploaded {
+        put!(out, "uploaded as {uploaded}, without its manifest");
+    }
+    if let Some(of) = &module.composed {
+        let with = of.libraries.iter();
+        let with: Vec<String> = with
+            .map(|l| format!("{} ({})", line(&l.name, MAX_NAME), short(&l.digest)))
+            .collect();
+        put!(
+            out,
+            "composed of {} with {}",
+            short(&of.module),
+            with.join(", ")
+        );
     }
     if !module.manifest.description.is_empty() {
         put!(out, "\n{}", clean(&module.manifest.description).trim());

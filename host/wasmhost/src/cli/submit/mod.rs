@@ -112,7 +112,7 @@ pub(crate) async fn run(args: Args, cx: &Context) -> anyhow::Result<Exit> {
         return Ok(Exit::OK);
     }
     if args.dry_run {
-        let view = check::look(whole, cx).await?.view;
+        let view = check::look(whole, &[], cx).await?.view;
         cx.out
             .answer(&view, |view| view.name.clone(), explain::text)?;
         return Ok(Exit::OK);

@@ -254,14 +254,16 @@ async fn resolve(
 /// first: mistakes are found before megabytes travel, and content that the
 /// primary has already does not travel again.
 async fn module(cx: &Context, client: &Client, path: &Path) -> anyhow::Result<Digest> {
-    let (admitted, name) = admitted(path, modules::load(cx, path)?)?;
+    let local = modules::load(cx, path)?;
+    let bytes = local.bytes.clone();
+    let (admitted, name) = admitted(path, local)?;
     let digest = Digest(Sha256::digest(&admitted.bytes).into());
     match client.module(&digest.to_string()).await {
         Ok(known) => return Ok(known.digest),
         Err(error) if error.is_not_found() => {}
         Err(error) => return Err(error.into()),
     }
-    let pushed = modules::push(cx, client, name.as_deref(), None, admitted.bytes.into()).await?;
+    let pushed = modules::push(cx, client, name.as_deref(), None, bytes).await?;
     Ok(pushed.digest)
 }
 
