@@ -10,6 +10,7 @@
 wit_bindgen::generate!({
     path: "../proto/wit",
     world: "task",
+    generate_all,
     pub_export_macro: true,
     export_macro_name: "export_task",
     default_bindings_module: "wasmhost::bindings",

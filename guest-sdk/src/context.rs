@@ -36,6 +36,8 @@ pub(crate) trait Host {
     fn set(&self, name: &str, value: Value);
     fn event(&self, name: &str, value: Option<Value>);
     fn log(&self, level: Level, message: &str);
+    fn config(&self, key: &str) -> Option<String>;
+    fn config_all(&self) -> Vec<(String, String)>;
     fn spawn(&self, key: &str, task: &str, input: &[u8]) -> Result<(), String>;
     fn under_way(&self) -> u32;
     fn wait(&self, timeout_ms: Option<u64>) -> Option<Ended>;

@@ -1,5 +1,6 @@
 //! The platform's imports as the [`Host`] of a context. Exists in WebAssembly only.
 
+use crate::bindings::wasi::config::store;
 use crate::bindings::wasmhost::task::{context, driver, log, status};
 use crate::context::{Host, Level};
 use crate::driver::{Ended, Event, Request, SpawnError};
@@ -60,6 +61,15 @@ impl Host for Platform {
             Level::Error => log::Level::Error,
         };
         log::write(level, message);
+    }
+
+    fn config(&self, key: &str) -> Option<String> {
+        // Sandboxes never fail: the texts are there.
+        store::get(key).ok().flatten()
+    }
+
+    fn config_all(&self) -> Vec<(String, String)> {
+        store::get_all().unwrap_or_default()
     }
 
     fn spawn(&self, key: &str, task: &str, input: &[u8]) -> Result<(), String> {

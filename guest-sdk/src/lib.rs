@@ -39,6 +39,7 @@
 
 #[doc(hidden)]
 pub mod bindings;
+mod config;
 mod context;
 mod driver;
 mod error;
@@ -54,6 +55,7 @@ pub mod testing;
 mod throttle;
 mod value;
 
+pub use config::Config;
 pub use context::{Context, Level};
 pub use driver::{Ended, Event, Request, SpawnError};
 pub use error::TaskError;

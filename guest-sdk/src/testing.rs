@@ -22,7 +22,7 @@ use crate::io::Input;
 use crate::rt;
 use crate::value::Value;
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -47,6 +47,7 @@ struct State {
     values: RefCell<Vec<(String, Value)>>,
     events: RefCell<Vec<(String, Option<Value>)>>,
     logs: RefCell<Vec<(Level, String)>>,
+    config: RefCell<BTreeMap<String, String>>,
     /// Runs what the task starts; none: it is no driver.
     spawned: RefCell<Option<Box<Spawned>>>,
     ends: RefCell<VecDeque<Ended>>,
@@ -90,6 +91,12 @@ impl Fake {
     /// Asks the attempt to stop once it has asked `checks` times whether it should.
     pub fn cancel_after(self, checks: u64) -> Fake {
         self.0.patience.set(Some(checks));
+        self
+    }
+
+    /// Configures the task with the text of a key.
+    pub fn config(self, key: &str, text: &str) -> Fake {
+        self.0.config.borrow_mut().insert(key.into(), text.into());
         self
     }
 
@@ -210,6 +217,15 @@ impl Host for State {
 
     fn log(&self, level: Level, message: &str) {
         self.logs.borrow_mut().push((level, message.to_owned()));
+    }
+
+    fn config(&self, key: &str) -> Option<String> {
+        self.config.borrow().get(key).cloned()
+    }
+
+    fn config_all(&self) -> Vec<(String, String)> {
+        let config = self.config.borrow();
+        config.iter().map(|(k, v)| (k.clone(), v.clone())).collect()
     }
 
     fn spawn(&self, key: &str, task: &str, input: &[u8]) -> Result<(), String> {

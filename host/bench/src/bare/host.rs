@@ -105,6 +105,21 @@ impl wasmhost::task::log::Host for TaskState {
     fn write(&mut self, _: wasmhost::task::log::Level, _: String) {}
 }
 
+impl wasi::config::store::Host for TaskState {
+    fn get(
+        &mut self,
+        _: String,
+    ) -> std::result::Result<Option<String>, wasi::config::store::Error> {
+        Ok(None)
+    }
+
+    fn get_all(
+        &mut self,
+    ) -> std::result::Result<Vec<(String, String)>, wasi::config::store::Error> {
+        Ok(Vec::new())
+    }
+}
+
 impl wasmhost::task::driver::Host for TaskState {
     fn spawn(&mut self, _: String, _: String, _: Vec<u8>) -> std::result::Result<(), String> {
         Ok(())
