@@ -21,6 +21,7 @@ mod raw;
 mod report;
 mod sandbox;
 mod scenario;
+mod scripts;
 mod shipping;
 mod status;
 mod table;

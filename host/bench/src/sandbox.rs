@@ -6,9 +6,11 @@ use crate::bare::{self, Bare};
 use crate::place::{Folder, Place};
 use crate::scenario::{Better, Figure, Group, Run, Sample, Target};
 use anyhow::{Result, ensure};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use wasmhost_paths::processor_time;
+use wasmhost_proto::executor::RunScript;
 use wasmhost_proto::limits::{DEFAULT_MEMORY, DEFAULT_OUTPUT, DEFAULT_WALL_MS};
 use wasmhost_proto::module::ModuleKind;
 use wasmhost_proto::status::Status;
@@ -85,6 +87,7 @@ pub(crate) struct Ours {
     runtime: Runtime,
     sandbox: Sandbox,
     program: Program,
+    script: Option<Arc<RunScript>>,
     _folder: Folder,
 }
 
@@ -101,13 +104,26 @@ impl Ours {
             runtime,
             sandbox,
             program,
+            script: None,
             _folder: folder,
         })
     }
 
+    /// What its engine runs.
+    pub(crate) fn with_script(self, script: Arc<RunScript>) -> Ours {
+        Ours {
+            script: Some(script),
+            ..self
+        }
+    }
+
     /// Runs attempts with `input`, one after the other; their processor time without their making.
     pub(crate) fn run(&self, input: &[u8], runs: u32) -> Result<Duration> {
-        let attempts: Vec<Attempt> = (0..runs).map(|n| attempt(input, n)).collect();
+        let attempt = |n| Attempt {
+            script: self.script.clone(),
+            ..attempt(input, n)
+        };
+        let attempts: Vec<Attempt> = (0..runs).map(attempt).collect();
         self.runtime.block_on(async {
             let begin = processor_time();
             for attempt in attempts {

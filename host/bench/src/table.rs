@@ -2,7 +2,7 @@
 
 use crate::scenario::Group;
 use crate::{
-    cold, compute, core, faults, idle, latency, memory, queue, sandbox, shipping, status,
+    cold, compute, core, faults, idle, latency, memory, queue, sandbox, scripts, shipping, status,
     throughput,
 };
 
@@ -19,6 +19,7 @@ pub(crate) fn all() -> Vec<&'static Group> {
         idle::GROUPS,
         memory::GROUPS,
         sandbox::GROUPS,
+        scripts::GROUPS,
         compute::GROUPS,
         core::GROUPS,
     ];
