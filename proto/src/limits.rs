@@ -6,10 +6,12 @@
 mod definition;
 mod driver;
 mod module;
+mod source;
 
 pub use definition::*;
 pub use driver::*;
 pub use module::*;
+pub use source::*;
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -134,8 +136,6 @@ pub const DEFAULT_LEASE_MS: u64 = 15_000;
 /// An input or result up to here travels and is stored inline; a larger one is
 /// a blob. A redb page is 4 KiB, so larger values would spread over many.
 pub const MAX_INLINE: usize = 16 << 10;
-/// A module as uploaded: the largest real program tried is 75 MB.
-pub const MAX_MODULE: u64 = 256 * MIB;
 /// A blob: an input file or a large result.
 pub const MAX_BLOB: u64 = 1024 * MIB;
 /// A job definition's text.

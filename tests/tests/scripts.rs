@@ -166,3 +166,72 @@ fn python_scripts_are_given_to_a_command() {
         assert!(logs.text().contains("no"), "{}", logs.text());
     }
 }
+
+/// Modules made of scripts: the same bytes each time, the same results and errors as on
+/// the engines, which are gone by then.
+#[test]
+fn modules_made_of_scripts_need_no_engine() {
+    let cluster = cluster();
+    let dir = cluster.dir().to_owned();
+    let report = "const table = new Map([['a', 1]]);\nfunction inner(x) {\n  return x.no.such;\n}\n\
+        export default function (x) {\n  if (x === 'fail') inner(null);\n  host.status.set('n', x);\n  \
+        return [x, table.get('a'), host.config('rate')];\n}\n";
+    fs::write(dir.join("report.js"), report).unwrap();
+    fs::create_dir(dir.join("elsewhere")).unwrap();
+    fs::write(dir.join("elsewhere/report.js"), report).unwrap();
+    fs::write(dir.join("twice.rhai"), "fn main(x) { x * 2 }").unwrap();
+    fs::write(dir.join("throws.js"), "let a = 1;\na.b.c;\n").unwrap();
+    fs::write(dir.join("task.py"), "print(1)").unwrap();
+
+    let build =
+        |file: &str| cluster.json(&["module", "build", file, "--to", "out.wasm"])["digest"].clone();
+    assert_eq!(build("report.js"), build("elsewhere/report.js"));
+    for (file, code, parts) in [
+        ("throws.js", 5, &["TypeError", "throws.js"][..]),
+        ("task.py", 5, &["cannot be made a module of its own"]),
+        ("gone.js", 1, &["gone.js"]),
+    ] {
+        let run = cluster.run(&["module", "push", file]);
+        assert_eq!(run.code, code, "{file}: {}", run.stderr);
+        assert!(
+            parts.iter().all(|part| run.stderr.contains(part)),
+            "{}",
+            run.stderr
+        );
+    }
+
+    cluster.run(&["module", "push", "twice.rhai"]).ok();
+    let job = cluster
+        .submit("[task]\nmodule = { path = 'report.js' }\ninput = 4\nconfig = { rate = '1.5' }\n");
+    assert_eq!(
+        cluster.finish(&job)["state"],
+        "succeeded",
+        "{}",
+        cluster.explain()
+    );
+    let digest = &cluster.json(&["module", "show", "report"])["digest"];
+    assert_eq!(
+        digest,
+        &cluster.json(&["module", "push", "report.js"])["digest"]
+    );
+
+    for engine in ["engine-js", "engine-rhai"] {
+        cluster.run(&["module", "remove", engine]).ok();
+    }
+    let run = cluster.run(&["module", "push", "report.js"]);
+    assert_eq!(run.code, 3, "{}", run.stderr);
+    assert!(run.stderr.contains("--engines"), "{}", run.stderr);
+    let job = cluster.submit(
+        "[job]\nname = 'alone'\non_failure = 'continue'\n[tasks.report]\nmodule = 'report'\n\
+         array = { items = [3, 'fail'] }\ninput = '${item}'\nconfig = { rate = '1.5' }\n\
+         [tasks.twice]\nmodule = 'twice'\ninput = 21\n",
+    );
+    cluster.finish(&job);
+    let tasks = cluster.tasks(&job);
+    assert_eq!(result(&tasks, "report", 0), json!([3, 1, "1.5"]));
+    assert_eq!(result(&tasks, "twice", 0), json!(42));
+    let failure = &tasks[1]["attempts"][0]["failure"];
+    assert_eq!(failure["kind"], "guest_error", "{tasks:?}");
+    let stack = failure["backtrace"].as_str().unwrap();
+    assert!(stack.contains("inner (report.js:3:"), "{stack}");
+}

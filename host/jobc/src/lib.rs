@@ -37,5 +37,5 @@ pub use definition::{
 };
 pub use parse::parse;
 pub use plan::{Planned, check, draft, outline, plan};
-pub use source::{Engine, Script, ScriptText, Source};
+pub use source::{Engine, Image, Place, Script, ScriptText, Source};
 pub use values::{duration_ms, size};

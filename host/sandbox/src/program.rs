@@ -7,7 +7,7 @@ use std::path::Path;
 use thiserror::Error;
 use wasmhost_proto::module::ModuleKind;
 use wasmtime::component::{self, Component};
-use wasmtime::{Engine, InstancePre, Module};
+use wasmtime::{Engine, InstancePre, Module, Store};
 use wasmtime_wasi::p2::bindings::CommandPre;
 use wasmtime_wasi::{I32Exit, p0, p1, p2};
 
@@ -33,7 +33,7 @@ pub struct Program(pub(crate) Entry);
 
 #[derive(Clone)]
 pub(crate) enum Entry {
-    Task(host::EnginePre<State>),
+    Task(host::PlatformPre<State>),
     Command(CommandPre<State>),
     Core(InstancePre<State>),
 }
@@ -83,7 +83,7 @@ impl Linkers {
     /// Maps and links a compiled module.
     pub(crate) fn load(&self, path: &Path, kind: ModuleKind) -> Result<Program, LoadError> {
         let entry = match kind {
-            ModuleKind::Task => host::EnginePre::new(self.component(path)?).map(Entry::Task),
+            ModuleKind::Task => host::PlatformPre::new(self.component(path)?).map(Entry::Task),
             ModuleKind::Command => CommandPre::new(self.component(path)?).map(Entry::Command),
             ModuleKind::CoreCommand => self.core(path).map(Entry::Core),
         };
@@ -91,6 +91,15 @@ impl Linkers {
             Ok(error) => error,
             Err(error) => LoadError::Link(format!("{error:#}")),
         })
+    }
+
+    /// Instantiates a component that was compiled a moment ago, in this process.
+    pub(crate) async fn instantiate(
+        &self,
+        store: &mut Store<State>,
+        component: &Component,
+    ) -> wasmtime::Result<component::Instance> {
+        self.component.instantiate_async(store, component).await
     }
 
     #[allow(unsafe_code)]

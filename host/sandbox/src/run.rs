@@ -155,7 +155,7 @@ async fn call(
 }
 
 /// Drives the call, reports what it publishes, and drops it when it has to die.
-async fn supervise(
+pub(crate) async fn supervise(
     call: impl Future<Output = wasmtime::Result<End>>,
     board: &Board,
     controls: &Controls,

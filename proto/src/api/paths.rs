@@ -34,6 +34,7 @@
 //! | `GET /api/v1/modules` | → [`super::Page`] of [`super::ModuleView`] |
 //! | `POST /api/v1/modules?name=&version=` | bytes → 201 [`super::ModuleView`] |
 //! | `GET /api/v1/modules/{module}` | → [`super::ModuleView`] |
+//! | `GET /api/v1/modules/{module}/content` | → bytes |
 //! | `DELETE /api/v1/modules/{module}` | → 204 |
 //! | `GET /api/v1/libraries` | → [`super::Page`] of [`super::LibraryView`], by name |
 //! | `POST /api/v1/libraries?name=&module=` | bytes, or none with `module` → 201 [`super::LibraryView`] |

@@ -116,6 +116,7 @@ pub(crate) const SPANS: &[(&str, &[&str])] = &[
     ("workers", &["workers"]),
     ("drain WORKER", &["drain w1", "drain --off w1"]),
     ("module push", &["module push hello.wasm --name spare"]),
+    ("module build", &["module build hello.wasm --to built.wasm"]),
     ("list", &["module list", "token list"]),
     ("show", &["module show spare"]),
     ("remove", &["module remove spare"]),

@@ -5,6 +5,7 @@
 //! nothing. An admitted module may still be refused by a worker's compiler.
 
 mod componentise;
+mod describe;
 mod entry;
 mod imports;
 mod inspect;
@@ -14,6 +15,7 @@ mod preview1;
 mod satisfied;
 mod shape;
 
+pub use describe::describe;
 pub use imports::is_open;
 pub use library::{AdmittedLibrary, admit_library};
 pub(crate) use manifest::of_admitted as manifest_of;

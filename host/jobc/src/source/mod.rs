@@ -1,7 +1,9 @@
 //! Where the code of a task comes from, and what each source is called.
 
+mod image;
 mod read;
 
+pub use image::{Image, Place};
 pub(crate) use read::read;
 
 use crate::values;
@@ -17,6 +19,9 @@ pub enum Source {
     /// A module in the primary's store: `name`, `name:version`, or `sha256:` and
     /// at least eight digits.
     Stored(String),
+    /// A module in an OCI image that the client can reach, as text: pulled and pushed
+    /// before submission.
+    Image(String),
     /// A script, run by an engine in the primary's store.
     Script(Script),
 }
@@ -118,19 +123,19 @@ impl Script {
 
 impl Source {
     /// Its name in `SubmitRequest::modules`: `crate:DIR`, `path:FILE`, or the
-    /// reference itself, which needs no entry there. Of a script, that of its engine.
+    /// reference itself, which needs an entry there only when it is that of an image. Of a script, that of its engine.
     pub fn key(&self) -> String {
         match self {
             Source::Crate(dir) => format!("crate:{dir}"),
             Source::Path(file) => format!("path:{file}"),
-            Source::Stored(reference) => reference.clone(),
+            Source::Stored(reference) | Source::Image(reference) => reference.clone(),
             Source::Script(script) => script.engine.module().to_owned(),
         }
     }
 
     /// Whether only the client can bring the module.
     pub fn is_local(&self) -> bool {
-        matches!(self, Source::Crate(_) | Source::Path(_))
+        matches!(self, Source::Crate(_) | Source::Path(_) | Source::Image(_))
     }
 
     /// The script, if it is one.
@@ -146,7 +151,7 @@ impl Source {
         match self {
             Source::Crate(dir) => format!("crate {dir}"),
             Source::Path(file) => format!("file {file}"),
-            Source::Stored(reference) => reference.clone(),
+            Source::Stored(reference) | Source::Image(reference) => reference.clone(),
             Source::Script(script) => match &script.from {
                 ScriptText::File(path) => format!("script {path}"),
                 ScriptText::Inline(_) => {
@@ -169,8 +174,15 @@ impl Source {
             Source::Crate(dir) => last(dir),
             Source::Path(path) => {
                 let base = last(path);
-                let stem = base.strip_suffix(".wasm").or(base.strip_suffix(".wat"));
-                stem.unwrap_or(&base).to_owned()
+                match base.rsplit_once('.') {
+                    Some((stem, "wasm" | "wat")) => stem.to_owned(),
+                    Some((stem, _)) if Engine::of(&base).is_some() => stem.to_owned(),
+                    _ => base,
+                }
+            }
+            Source::Image(text) => {
+                let image = text.parse::<Image>().ok();
+                image.map_or_else(String::new, |image| image.name().to_owned())
             }
             Source::Stored(text) if text.starts_with(Digest::PREFIX) => String::new(),
             Source::Stored(text) => text.split(':').next().unwrap_or_default().to_owned(),

@@ -1,6 +1,6 @@
 //! Reads `module` and `script`.
 
-use super::{Engine, Script, ScriptText, Source};
+use super::{Engine, Image, Script, ScriptText, Source, image};
 use crate::definition::Spot;
 use crate::read::{self, Fields, Value, clip};
 use crate::report::Report;
@@ -203,6 +203,19 @@ fn engine_of(report: &mut Report<'_>, path: &str, file: &str, value: &Value<'_>)
 /// A reference to a stored module, well formed.
 fn stored(report: &mut Report<'_>, path: &str, text: &Spot<String>) -> Option<Source> {
     let reference = text.value.as_str();
+    if Image::is_meant(reference) {
+        return match reference.parse::<Image>() {
+            Ok(_) => Some(Source::Image(reference.to_owned())),
+            Err(why) => {
+                let message = format!(
+                    "`{path}` is no reference to an image: {why}: \"{}\"",
+                    clip(reference)
+                );
+                report.add("bad-value", Some(&text.at), message, image::HELP);
+                None
+            }
+        };
+    }
     let fits = match reference.strip_prefix(Digest::PREFIX) {
         Some(hex) => (8..=64).contains(&hex.len()) && hex.bytes().all(|b| b.is_ascii_hexdigit()),
         None => {

@@ -11,7 +11,7 @@ use crate::state::State;
 use wasmtime::component::{HasSelf, Linker};
 
 wasmtime::component::bindgen!({
-    world: "engine",
+    world: "platform",
     path: "../../proto/wit",
     imports: {
         "wasmhost:task/driver.wait": async,
@@ -24,5 +24,5 @@ wasmtime::component::bindgen!({
 
 /// Adds every interface of the world to `linker`.
 pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    Engine::add_to_linker::<State, HasSelf<State>>(linker, |state| state)
+    Platform::add_to_linker::<State, HasSelf<State>>(linker, |state| state)
 }

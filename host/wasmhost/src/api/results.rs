@@ -1,4 +1,4 @@
-//! The bytes of results and the text of logs.
+//! The bytes of results and modules, and the text of logs.
 //!
 //! A guest made them: they leave as downloads that no browser runs or shows.
 
@@ -178,6 +178,18 @@ async fn respond(app: &App, outcome: OutcomeRecord, name: &str) -> Result<Respon
         }
         StoredResult::Blob(blob) => stream(app, blob).await?,
     };
+    let mut response = download(body, len, name);
+    if let Some(failure) = &outcome.failure {
+        response.headers_mut().insert(
+            FAILURE_HEADER,
+            HeaderValue::from_static(failure.kind.name()),
+        );
+    }
+    Ok(response)
+}
+
+/// Bytes as a file that no browser runs or shows.
+fn download(body: Body, len: u64, name: &str) -> Response {
     let mut response = (StatusCode::OK, body).into_response();
     let headers = response.headers_mut();
     headers.insert(
@@ -201,13 +213,25 @@ async fn respond(app: &App, outcome: OutcomeRecord, name: &str) -> Result<Respon
     if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{safe}\"")) {
         headers.insert(header::CONTENT_DISPOSITION, value);
     }
-    if let Some(failure) = &outcome.failure {
-        headers.insert(
-            FAILURE_HEADER,
-            HeaderValue::from_static(failure.kind.name()),
-        );
-    }
-    Ok(response)
+    response
+}
+
+/// The bytes of a module.
+#[utoipa::path(get, path = "/api/v1/modules/{module}/content", tag = "modules", operation_id = "get_module_content",
+    params(("module" = String, Path, description = "Digest, unique prefix of 8 digits or more, name, or name:version")),
+    responses((status = 200, description = "The bytes", content_type = "application/octet-stream", body = Vec<u8>)))]
+pub(crate) async fn of_module(
+    State(app): State<Shared>,
+    Path(module): Path<String>,
+) -> Result<Response, Problem> {
+    let catalogue = app.catalogue.read().await.clone();
+    let record = resolve::module(&catalogue, &module)?;
+    let blob = BlobRef {
+        digest: record.digest,
+        len: record.len,
+    };
+    let (body, len) = stream(&app, blob).await?;
+    Ok(download(body, len, &format!("{}.wasm", record.digest)))
 }
 
 async fn stream(app: &App, blob: BlobRef) -> Result<(Body, u64), Problem> {
@@ -221,8 +245,8 @@ async fn stream(app: &App, blob: BlobRef) -> Result<(Body, u64), Problem> {
                 len,
             ))
         }
-        Ok(None) => Err(Problem::fault("the result's file is gone", &blob.digest)),
-        Err(e) => Err(Problem::fault("the result's file could not be read", &e)),
+        Ok(None) => Err(Problem::fault("the file is gone", &blob.digest)),
+        Err(e) => Err(Problem::fault("the file could not be read", &e)),
     }
 }
 

@@ -43,6 +43,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(workers::drain))
         .routes(routes!(modules::list, modules::push))
         .routes(routes!(modules::get, modules::remove))
+        .routes(routes!(results::of_module))
         .routes(routes!(libraries::list, libraries::add))
         .routes(routes!(libraries::remove))
         .routes(routes!(blobs::upload))

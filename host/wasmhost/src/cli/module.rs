@@ -1,4 +1,4 @@
-//! `wasmhost module push | list | show | remove`
+//! `wasmhost module push | build | list | show | remove`
 
 use super::context::Context;
 use super::exit::{Exit, Fault};
@@ -7,13 +7,18 @@ use crate::output::human::{self, size};
 use crate::output::lists::{self, kind, short};
 use crate::output::story;
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 use std::path::PathBuf;
+use wasmhost_proto::Digest;
 use wasmhost_proto::api::{ModuleView, Page};
 
 #[derive(clap::Subcommand, Debug)]
 pub(crate) enum Verb {
-    /// Push a module: a .wasm or .wat file, or a crate's folder, which is built
+    /// Push a module: a .wasm or .wat file, a crate's folder, which is built, a script,
+    /// which is made one module with its engine, or an image
     Push(Push),
+    /// Make the module of a crate, a .wat file, or a script with its engine, and write it to a file
+    Build(Build),
     /// List modules
     List,
     /// Show a module: its kind, imports, exports, and the schemas of its input and output
@@ -30,7 +35,8 @@ pub(crate) enum Verb {
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Push {
-    /// A .wasm or .wat file, or the folder of a crate
+    /// A .wasm or .wat file, the folder of a crate, a .js or .rhai script,
+    /// oci://REGISTRY/NAME:TAG (or @sha256:…), or oci-layout:FOLDER:TAG
     file: PathBuf,
     /// Name it [default: what the module says of itself]
     #[arg(long)]
@@ -40,9 +46,19 @@ pub(crate) struct Push {
     version: Option<String>,
 }
 
+#[derive(clap::Args, Debug)]
+pub(crate) struct Build {
+    /// The folder of a crate, a .wat file, or a .js or .rhai script
+    file: PathBuf,
+    /// Where to write it [default: its name and .wasm, here]
+    #[arg(long, value_name = "FILE")]
+    to: Option<PathBuf>,
+}
+
 pub(crate) async fn run(verb: Verb, cx: &Context) -> anyhow::Result<Exit> {
     match verb {
         Verb::Push(args) => push(args, cx).await?,
+        Verb::Build(args) => build(args, cx).await?,
         Verb::List => {
             let page = cx.client().await?.modules().await?;
             let ids = |page: &Page<ModuleView>| {
@@ -77,7 +93,7 @@ pub(crate) async fn run(verb: Verb, cx: &Context) -> anyhow::Result<Exit> {
 
 async fn push(args: Push, cx: &Context) -> anyhow::Result<()> {
     let client = cx.client().await?;
-    let Local { bytes, name } = modules::load(cx, &args.file)?;
+    let Local { bytes, name } = modules::load(cx, &args.file).await?;
     let name = args.name.or(name);
     let pushed = modules::push(cx, &client, name.as_deref(), args.version.as_deref(), bytes).await;
     let module = pushed.map_err(|error| {
@@ -101,6 +117,26 @@ async fn push(args: Push, cx: &Context) -> anyhow::Result<()> {
                 size(m.len),
                 short(&m.digest)
             )
+        },
+    )
+}
+
+async fn build(args: Build, cx: &Context) -> anyhow::Result<()> {
+    use anyhow::Context as _;
+    let Local { bytes, name } = modules::load(cx, &args.file).await?;
+    let to = args.to.unwrap_or_else(|| {
+        let stem = args.file.file_stem().unwrap_or_default().to_string_lossy();
+        format!("{}.wasm", name.unwrap_or_else(|| stem.into_owned())).into()
+    });
+    std::fs::write(&to, &bytes).with_context(|| format!("cannot write {}", to.display()))?;
+    let digest = Digest(Sha256::digest(&bytes).into());
+    let done = json!({ "file": to, "digest": digest, "len": bytes.len() });
+    cx.out.answer(
+        &done,
+        |_| digest.to_string(),
+        |_| {
+            let size = size(bytes.len() as u64);
+            format!("wrote {} ({size}, {})", to.display(), short(&digest))
         },
     )
 }

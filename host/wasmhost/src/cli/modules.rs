@@ -1,14 +1,15 @@
-//! Modules on this machine: loading them from files and crates, and pushing
+//! Modules on this machine: loading them from files, crates and scripts, and pushing
 //! them. What a module may be, the primary checks.
 
-use super::build;
 use super::context::Context;
 use super::exit::{Exit, Fault, Source};
 use super::result::transfer_bar;
+use super::{build, oci, standalone};
 use crate::client::{Client, ClientError};
 use bytes::Bytes;
 use std::ops::Range;
 use std::path::Path;
+use wasmhost_jobc::Image;
 use wasmhost_proto::api::{Diagnostic, ModuleView, Span};
 use wasmhost_proto::limits::{BLOB_CHUNK, MAX_MODULE};
 use wast::Wat;
@@ -22,8 +23,18 @@ pub(crate) struct Local {
     pub(crate) name: Option<String>,
 }
 
-/// Loads a .wasm file, a .wat file, or the crate in a folder.
-pub(crate) fn load(cx: &Context, path: &Path) -> anyhow::Result<Local> {
+/// Loads a .wasm file, a .wat file, the crate in a folder, a script with its engine, or
+/// the module of an image.
+pub(crate) async fn load(cx: &Context, path: &Path) -> anyhow::Result<Local> {
+    if let Some(reference) = path.to_str().filter(|text| Image::is_meant(text)) {
+        return image(cx, reference, Path::new("")).await;
+    }
+    if let Some(engine) = standalone::language(path) {
+        return Ok(Local {
+            bytes: standalone::make(cx, path, engine).await?,
+            name: None,
+        });
+    }
     if path.is_dir() {
         let built = build::build(cx, path)?;
         return Ok(Local {
@@ -32,6 +43,15 @@ pub(crate) fn load(cx: &Context, path: &Path) -> anyhow::Result<Local> {
         });
     }
     file(path)
+}
+
+/// Loads the module of an image; folders begin in `base`.
+pub(crate) async fn image(cx: &Context, reference: &str, base: &Path) -> anyhow::Result<Local> {
+    let oci::Pulled { bytes, name } = oci::pull(cx, reference, base).await?;
+    Ok(Local {
+        bytes,
+        name: Some(name),
+    })
 }
 
 /// Loads a .wasm or .wat file.

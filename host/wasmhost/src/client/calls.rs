@@ -10,6 +10,7 @@ use wasmhost_proto::api::{
     WorkerView, paths,
 };
 use wasmhost_proto::input::BlobRef;
+use wasmhost_proto::limits::MAX_MODULE;
 
 /// To send and check a module of the largest size, on a slow line.
 pub(super) const UPLOAD: Duration = Duration::from_secs(1800);
@@ -193,6 +194,15 @@ impl Client {
 
     pub(crate) async fn module(&self, module: &str) -> Result<ModuleView, ClientError> {
         self.get(&["modules", module], &[]).await
+    }
+
+    /// The bytes of a module.
+    pub(crate) async fn module_content(&self, module: &ModuleView) -> Result<Vec<u8>, ClientError> {
+        let path = ["modules", &module.digest.to_string(), "content"];
+        let request = self.request(Method::GET, &path, &[]).timeout(UPLOAD);
+        let response = self.send(request).await?;
+        let max = usize::try_from(MAX_MODULE).unwrap_or(usize::MAX);
+        self.read(response, max).await
     }
 
     pub(crate) async fn push_module(

@@ -5,6 +5,16 @@ use crate::bindings::wasmhost::task::log as platform;
 use crate::convert::{FromValue, result};
 use crate::glue::FUNCTIONS;
 use crate::value::Value;
+use std::cell::Cell;
+
+thread_local! {
+    /// Whether the script is being read where there is no attempt: who asks for one, or
+    /// speaks to one, would be answered once for all attempts to come.
+    pub(crate) static AHEAD: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What may be called all the same: whoever builds the module reads it.
+const ALWAYS: &str = "log";
 
 /// A function of the platform.
 pub struct Function {
@@ -111,6 +121,15 @@ impl Member {
 
     /// Calls it. The error says which member was called.
     pub fn call(&self, args: impl IntoIterator<Item = Value>) -> Result<Value, String> {
+        let Member {
+            interface, name, ..
+        } = self;
+        let dot = if interface.is_empty() { "" } else { "." };
+        let told = |why: String| format!("host{dot}{interface}.{name}: {why}");
+        if AHEAD.get() && *interface != ALWAYS {
+            let why = "there is no attempt while the module is built: ask in the function";
+            return Err(told(why.into()));
+        }
         let first = self.first.map(|choice| Value::Text(choice.into()));
         let args = Args(
             first
@@ -119,11 +138,7 @@ impl Member {
                 .collect::<Vec<_>>()
                 .into_iter(),
         );
-        let Member {
-            interface, name, ..
-        } = self;
-        let dot = if interface.is_empty() { "" } else { "." };
-        (self.function.call)(args).map_err(|why| format!("host{dot}{interface}.{name}: {why}"))
+        (self.function.call)(args).map_err(told)
     }
 }
 

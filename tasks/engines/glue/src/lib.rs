@@ -22,8 +22,14 @@ pub use value::Value;
 
 /// A language.
 pub trait Engine {
-    /// Runs a script on an input, and gives the bytes of its result.
-    fn run(script: &Script, input: Vec<u8>) -> Result<Vec<u8>, Failure>;
+    /// A script that was read, and whatever of it comes before its input.
+    type Ready;
+
+    /// Reads a script.
+    fn prepare(script: Script) -> Result<Self::Ready, Failure>;
+
+    /// Runs it on an input, and gives the bytes of its result.
+    fn run(ready: Self::Ready, input: Vec<u8>) -> Result<Vec<u8>, Failure>;
 }
 
 /// What is to be run.
@@ -35,8 +41,8 @@ pub struct Script {
     pub source: String,
 }
 
-#[doc(hidden)]
-pub fn run<E: Engine>(input: Vec<u8>) -> Result<Vec<u8>, bindings::TaskError> {
+/// Reads the script of the attempt.
+fn prepare<E: Engine>() -> Result<E::Ready, Failure> {
     use bindings::wasmhost::task::script;
     let script = Script {
         name: script::name(),
@@ -44,22 +50,58 @@ pub fn run<E: Engine>(input: Vec<u8>) -> Result<Vec<u8>, bindings::TaskError> {
     };
     if script.source.is_empty() {
         let why = "this module runs scripts, and the task has none, or an empty one";
-        return Err(Failure::new(why).into());
+        return Err(Failure::new(why));
     }
-    E::run(&script, input).map_err(bindings::TaskError::from)
+    E::prepare(script)
 }
 
-/// Makes the component's `run` from an [`Engine`].
+/// Reads the script where there is no attempt yet.
+#[doc(hidden)]
+pub fn ahead<E: Engine>() -> Result<E::Ready, String> {
+    host::AHEAD.set(true);
+    let ready = prepare::<E>();
+    host::AHEAD.set(false);
+    ready.map_err(|failure| bindings::TaskError::from(failure).message)
+}
+
+/// Runs what was read ahead of time, or the script of the attempt.
+#[doc(hidden)]
+pub fn run<E: Engine>(
+    ready: Option<E::Ready>,
+    input: Vec<u8>,
+) -> Result<Vec<u8>, bindings::TaskError> {
+    let ready = match ready {
+        Some(ready) => ready,
+        None => prepare::<E>()?,
+    };
+    Ok(E::run(ready, input)?)
+}
+
+/// Makes the component's exports from an [`Engine`].
 #[macro_export]
 macro_rules! engine {
     ($engine:ty) => {
         #[allow(unsafe_code, reason = "generated: the canonical ABI's entry points")]
         const _: () = {
+            type Ready = <$engine as $crate::Engine>::Ready;
+
+            // Part of the memory that a module made of a script begins with.
+            std::thread_local! {
+                static READY: std::cell::RefCell<Option<Ready>> =
+                    const { std::cell::RefCell::new(None) };
+            }
+
             struct Component;
 
             impl $crate::bindings::Guest for Component {
+                fn prepare() -> Result<(), String> {
+                    let ready = $crate::ahead::<$engine>()?;
+                    READY.set(Some(ready));
+                    Ok(())
+                }
+
                 fn run(input: Vec<u8>) -> Result<Vec<u8>, $crate::bindings::TaskError> {
-                    $crate::run::<$engine>(input)
+                    $crate::run::<$engine>(READY.take(), input)
                 }
             }
 

@@ -13,7 +13,7 @@ mod value;
 
 use boa_engine::builtins::promise::PromiseState;
 use boa_engine::module::IdleModuleLoader;
-use boa_engine::{Context, JsError, JsResult, JsValue, Module, Source, js_string};
+use boa_engine::{Context, JsError, JsObject, JsResult, JsValue, Module, Source, js_string};
 use failure::Stop;
 use std::path::Path;
 use std::rc::Rc;
@@ -29,15 +29,50 @@ struct JavaScript;
 
 wasmhost_engine::engine!(JavaScript);
 
+/// A module whose top level has run.
+struct Ready {
+    name: String,
+    context: Context,
+    /// Its default function.
+    main: JsObject,
+}
+
 impl Engine for JavaScript {
-    fn run(script: &Script, input: Vec<u8>) -> Result<Vec<u8>, Failure> {
+    type Ready = Ready;
+
+    fn prepare(script: Script) -> Result<Ready, Failure> {
         let mut context = context().map_err(|error| Failure::new(error.to_string()))?;
-        let result = evaluate(script, input, &mut context);
-        let result = result.map_err(|stop| stop.tell(&script.name, &mut context));
-        // The sandbox goes as a whole: taking the heap apart would be for nothing.
-        std::mem::forget(context);
+        let main = load(&script, &mut context);
+        let main = main.map_err(|stop| stop.tell(&script.name, &mut context));
+        match main {
+            Ok(main) => Ok(Ready {
+                name: script.name,
+                context,
+                main,
+            }),
+            Err(failure) => {
+                leave(context);
+                Err(failure)
+            }
+        }
+    }
+
+    fn run(ready: Ready, input: Vec<u8>) -> Result<Vec<u8>, Failure> {
+        let Ready {
+            name,
+            mut context,
+            main,
+        } = ready;
+        let result = call(&main, input, &mut context);
+        let result = result.map_err(|stop| stop.tell(&name, &mut context));
+        leave(context);
         result
     }
+}
+
+/// The sandbox goes as a whole: taking the heap apart would be for nothing.
+fn leave(context: Context) {
+    std::mem::forget(context);
 }
 
 fn context() -> JsResult<Context> {
@@ -53,7 +88,8 @@ fn context() -> JsResult<Context> {
     Ok(context)
 }
 
-fn evaluate(script: &Script, input: Vec<u8>, context: &mut Context) -> Result<Vec<u8>, Stop> {
+/// Runs a module's top level; its default function.
+fn load(script: &Script, context: &mut Context) -> Result<JsObject, Stop> {
     let path = Path::new(&script.name);
     let source = Source::from_bytes(&script.source).with_path(path);
     let module = Module::parse(source, None, context)?;
@@ -64,11 +100,12 @@ fn evaluate(script: &Script, input: Vec<u8>, context: &mut Context) -> Result<Ve
         "what the script awaits at its top level never comes",
     )?;
     let main = module.get_value(js_string!("default"), context)?;
-    let Some(main) = main.as_callable() else {
-        let what =
-            "the script has no default function: write `export default function (input) { … }`";
-        return Err(Stop::Script(what));
-    };
+    main.as_callable().ok_or(Stop::Script(
+        "the script has no default function: write `export default function (input) { … }`",
+    ))
+}
+
+fn call(main: &JsObject, input: Vec<u8>, context: &mut Context) -> Result<Vec<u8>, Stop> {
     let input = input::value(&input, context)?;
     let mut value = main.call(&JsValue::undefined(), &[input], context)?;
     if let Some(promise) = value.as_promise() {

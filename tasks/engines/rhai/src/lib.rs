@@ -22,14 +22,32 @@ struct Rhai;
 
 wasmhost_engine::engine!(Rhai);
 
+/// A script that was read. All of it runs with its input: its last statement may be what it gives.
+struct Ready {
+    name: String,
+    engine: Engine,
+    ast: AST,
+}
+
 impl wasmhost_engine::Engine for Rhai {
-    fn run(script: &Script, input: Vec<u8>) -> Result<Vec<u8>, Failure> {
+    type Ready = Ready;
+
+    fn prepare(script: Script) -> Result<Ready, Failure> {
         let engine = engine();
         let ast = engine
             .compile(&script.source)
             .map_err(|error| failure::syntax(&script.name, &error))?;
+        Ok(Ready {
+            name: script.name,
+            engine,
+            ast,
+        })
+    }
+
+    fn run(ready: Ready, input: Vec<u8>) -> Result<Vec<u8>, Failure> {
+        let Ready { name, engine, ast } = ready;
         let result = evaluate(&engine, &ast, value::input(input));
-        let result = result.map_err(|error| failure::tell(&script.name, *error));
+        let result = result.map_err(|error| failure::tell(&name, *error));
         let bytes = result.and_then(value::output);
         // The sandbox goes as a whole: taking the heap apart would be for nothing.
         std::mem::forget((engine, ast));

@@ -6,12 +6,13 @@ use crate::cli::params::Given;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
+use wasmhost_jobc::Image;
 use wasmhost_proto::limits::MAX_BLOB;
 
 #[derive(clap::Args, Debug, Default)]
 #[command(next_help_heading = "A job without a file")]
 pub(crate) struct Inline {
-    /// What to run: a .wasm or .wat file, a crate's folder, or a module in the store
+    /// What to run: a .wasm or .wat file, a crate's folder, oci://…, or a module in the store
     #[arg(short, long, conflicts_with_all = ["param", "params"])]
     pub(crate) module: Option<String>,
     /// Input: text, @FILE, or - for standard input. With placeholders such as
@@ -130,6 +131,9 @@ fn table<'a>(entries: impl IntoIterator<Item = (&'a str, Value)>) -> Value {
 /// What is on this machine wins over what is in the store only when it looks
 /// like a path: `echo` is a name, `./echo` and `echo.wasm` are not.
 fn source(module: &str) -> Value {
+    if Image::is_meant(module) {
+        return module.into();
+    }
     let path = Path::new(module);
     let file = path.extension().is_some_and(|e| e == "wasm" || e == "wat");
     let is_path = file || module.contains('/') || module == ".";
@@ -242,6 +246,7 @@ mod tests {
             ("echo", "\"echo\""),
             ("echo:0.1", "\"echo:0.1\""),
             ("sha256:abcdef12", "\"sha256:abcdef12\""),
+            ("oci://ghcr.io/a/b:1", "\"oci://ghcr.io/a/b:1\""),
             ("./gone", "{ path = \"./gone\" }"),
             ("a.wat", "{ path = \"a.wat\" }"),
             (".", "{ crate = \".\" }"),

@@ -7,6 +7,7 @@ use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Fault, Source as Origin};
 use crate::cli::modules::{self, Local};
 use crate::cli::params::Given;
+use crate::cli::standalone;
 use crate::client::{Client, ClientError};
 use serde_json::Value as Json;
 use sha2::{Digest as _, Sha256};
@@ -137,6 +138,10 @@ pub(crate) fn outlook(definition: Definition) -> anyhow::Result<Outlook> {
     for source in parsed.sources() {
         match &source {
             Source::Crate(dir) => needed.push(definition.crate_dir(dir).join("Cargo.toml")),
+            // Made when it is submitted, like a crate.
+            Source::Path(file) if standalone::language(Path::new(file)).is_some() => {
+                needed.push(definition.base.join(file));
+            }
             Source::Path(file) => {
                 let path = definition.base.join(file);
                 let (admitted, _) = admitted(&path, modules::file(&path)?)?;
@@ -147,6 +152,8 @@ pub(crate) fn outlook(definition: Definition) -> anyhow::Result<Outlook> {
                 };
                 modules.insert(source.written(), local);
             }
+            // It is asked for when it is needed: a look at a definition goes nowhere.
+            Source::Image(_) => {}
             Source::Stored(_) | Source::Script(_) => {}
         }
     }
@@ -211,12 +218,16 @@ async fn resolve(
     scripts::check(&definition, &parsed)?;
     let mut modules = BTreeMap::new();
     for source in parsed.sources() {
-        let path = match &source {
-            Source::Crate(dir) => definition.crate_dir(dir),
-            Source::Path(file) => definition.base.join(file),
+        let (path, local) = match &source {
+            Source::Crate(dir) => load(cx, definition.crate_dir(dir)).await?,
+            Source::Path(file) => load(cx, definition.base.join(file)).await?,
+            Source::Image(image) => {
+                let local = modules::image(cx, image, &definition.base).await?;
+                (PathBuf::from(image), local)
+            }
             Source::Stored(_) | Source::Script(_) => continue,
         };
-        modules.insert(source.key(), module(cx, client, &path).await?);
+        modules.insert(source.key(), module(cx, client, &path, local).await?);
     }
     let mut files = Files::new(cx, client);
     for FileUse { key, path } in parsed.files() {
@@ -250,11 +261,20 @@ async fn resolve(
     })
 }
 
+async fn load(cx: &Context, path: PathBuf) -> anyhow::Result<(PathBuf, Local)> {
+    let local = modules::load(cx, &path).await?;
+    Ok((path, local))
+}
+
 /// Makes sure that the primary has a module of this machine. It is checked here
 /// first: mistakes are found before megabytes travel, and content that the
 /// primary has already does not travel again.
-async fn module(cx: &Context, client: &Client, path: &Path) -> anyhow::Result<Digest> {
-    let local = modules::load(cx, path)?;
+async fn module(
+    cx: &Context,
+    client: &Client,
+    path: &Path,
+    local: Local,
+) -> anyhow::Result<Digest> {
     let bytes = local.bytes.clone();
     let (admitted, name) = admitted(path, local)?;
     let digest = Digest(Sha256::digest(&admitted.bytes).into());
