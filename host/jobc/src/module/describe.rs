@@ -35,7 +35,7 @@ mod tests {
                 (func (export "realloc") (param i32 i32 i32 i32) (result i32) unreachable))
             (core instance $i (instantiate $m))
             (func (export "run") (param "input" (list u8)) (result (result (list u8) (error $e)))
-                (canon lift (core func $i "run") (memory $i "memory") (realloc (func $i "realloc")))))"#;
+                (canon lift (core func $i "run") (memory (core memory $i "memory")) (realloc (core func $i "realloc")))))"#;
         let plain = wat::parse_str(wat).unwrap();
         let manifest = Manifest {
             name: "report".into(),
