@@ -1,6 +1,7 @@
 //! What a running attempt can learn of itself and tell the world. Owns no
 //! bounds: the platform enforces them (long texts are cut, floods are stopped).
 
+use crate::data::{DataError, Datum, Entry, Expect};
 use crate::driver::{Ended, Event};
 use crate::error::TaskError;
 use crate::throttle::Throttle;
@@ -43,6 +44,30 @@ pub(crate) trait Host {
     fn wait(&self, timeout_ms: Option<u64>) -> Option<Ended>;
     fn cancel(&self, key: &str);
     fn next(&self, timeout_ms: Option<u64>) -> Option<Event>;
+    fn data_get(&self, space: Option<&str>, key: &str) -> Result<Option<Entry>, DataError>;
+    fn data_set(
+        &self,
+        space: Option<&str>,
+        key: &str,
+        value: Datum,
+        expect: Expect,
+    ) -> Result<u64, DataError>;
+    fn data_delete(&self, space: Option<&str>, key: &str, expect: Expect) -> Result<(), DataError>;
+    fn data_add(&self, space: Option<&str>, key: &str, by: i64) -> Result<i64, DataError>;
+    fn data_page(
+        &self,
+        space: Option<&str>,
+        prefix: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<(Vec<Entry>, bool), DataError>;
+    fn data_wait(
+        &self,
+        space: Option<&str>,
+        key: &str,
+        known: u64,
+        timeout_ms: u64,
+    ) -> Result<Option<Entry>, DataError>;
 }
 
 /// In a guest there is one host, and it is named: every import that a module does

@@ -1,8 +1,11 @@
 //! The platform's imports as the [`Host`] of a context. Exists in WebAssembly only.
 
+mod data;
+
 use crate::bindings::wasi::config::store;
 use crate::bindings::wasmhost::task::{context, driver, log, status};
 use crate::context::{Host, Level};
+use crate::data::{DataError, Datum, Entry, Expect};
 use crate::driver::{Ended, Event, Request, SpawnError};
 use crate::value::Value;
 
@@ -97,6 +100,48 @@ impl Host for Platform {
 
     fn cancel(&self, key: &str) {
         driver::cancel(key);
+    }
+
+    fn data_get(&self, space: Option<&str>, key: &str) -> Result<Option<Entry>, DataError> {
+        data::get(space, key)
+    }
+
+    fn data_set(
+        &self,
+        space: Option<&str>,
+        key: &str,
+        value: Datum,
+        expect: Expect,
+    ) -> Result<u64, DataError> {
+        data::set(space, key, value, expect)
+    }
+
+    fn data_delete(&self, space: Option<&str>, key: &str, expect: Expect) -> Result<(), DataError> {
+        data::delete(space, key, expect)
+    }
+
+    fn data_add(&self, space: Option<&str>, key: &str, by: i64) -> Result<i64, DataError> {
+        data::add(space, key, by)
+    }
+
+    fn data_page(
+        &self,
+        space: Option<&str>,
+        prefix: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<(Vec<Entry>, bool), DataError> {
+        data::page(space, prefix, after, limit)
+    }
+
+    fn data_wait(
+        &self,
+        space: Option<&str>,
+        key: &str,
+        known: u64,
+        timeout_ms: u64,
+    ) -> Result<Option<Entry>, DataError> {
+        data::wait(space, key, known, timeout_ms)
     }
 }
 

@@ -41,8 +41,11 @@
 pub mod bindings;
 mod config;
 mod context;
+mod data;
 mod driver;
 mod error;
+#[cfg(not(target_family = "wasm"))]
+mod fake_data;
 #[cfg(target_family = "wasm")]
 mod guest;
 mod io;
@@ -57,6 +60,7 @@ mod value;
 
 pub use config::Config;
 pub use context::{Context, Level};
+pub use data::{Data, DataError, Datum, Entry};
 pub use driver::{Ended, Event, Request, SpawnError};
 pub use error::TaskError;
 pub use io::{Bytes, Input, Output};

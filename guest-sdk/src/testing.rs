@@ -16,8 +16,10 @@
 //! ```
 
 use crate::context::{Context, Host, Level};
+use crate::data::{DataError, Datum, Entry, Expect};
 use crate::driver::{Ended, Event, Request, SpawnError};
 use crate::error::TaskError;
+use crate::fake_data::FakeData;
 use crate::io::Input;
 use crate::rt;
 use crate::value::Value;
@@ -52,6 +54,8 @@ struct State {
     spawned: RefCell<Option<Box<Spawned>>>,
     ends: RefCell<VecDeque<Ended>>,
     requests: RefCell<VecDeque<Request>>,
+    /// What its tasks share.
+    data: RefCell<FakeData>,
 }
 
 /// Stands for the tasks that a driver starts: from a task's name and input to its result.
@@ -118,6 +122,12 @@ impl Fake {
             task: task.to_owned(),
             input: input.to_vec(),
         });
+        self
+    }
+
+    /// Lets the job publish in a public space, as `publishes` in a definition does.
+    pub fn publishes(self, space: &str) -> Fake {
+        self.0.data.borrow_mut().publishes.insert(space.to_owned());
         self
     }
 
@@ -268,6 +278,47 @@ impl Host for State {
             });
         }
     }
+    fn data_get(&self, space: Option<&str>, key: &str) -> Result<Option<Entry>, DataError> {
+        Ok(self.data.borrow().get(space, key))
+    }
+
+    fn data_set(
+        &self,
+        space: Option<&str>,
+        key: &str,
+        value: Datum,
+        expect: Expect,
+    ) -> Result<u64, DataError> {
+        self.data.borrow_mut().set(space, key, value, expect)
+    }
+
+    fn data_delete(&self, space: Option<&str>, key: &str, expect: Expect) -> Result<(), DataError> {
+        self.data.borrow_mut().delete(space, key, expect)
+    }
+
+    fn data_add(&self, space: Option<&str>, key: &str, by: i64) -> Result<i64, DataError> {
+        self.data.borrow_mut().add(space, key, by)
+    }
+
+    fn data_page(
+        &self,
+        space: Option<&str>,
+        prefix: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<(Vec<Entry>, bool), DataError> {
+        Ok(self.data.borrow().page(space, prefix, after, limit))
+    }
+
+    fn data_wait(
+        &self,
+        space: Option<&str>,
+        key: &str,
+        _: u64,
+        _: u64,
+    ) -> Result<Option<Entry>, DataError> {
+        self.data_get(space, key)
+    }
 }
 
 #[cfg(test)]
@@ -284,6 +335,38 @@ mod tests {
         let reports = fake.progress();
         assert_eq!(reports.first(), Some(&(1, None, None)));
         assert_eq!(reports.last(), Some(&(1000, None, None)));
+    }
+
+    #[test]
+    fn data_keeps_the_rules() {
+        let fake = Fake::new().publishes("prices");
+        let (one, other) = (fake.context(), fake.context());
+        assert_eq!(one.private().add("n", 2), Ok(2));
+        assert_eq!(other.private().add("n", -5), Ok(-3));
+        assert_eq!(other.private().get("n"), Ok(Some(-3)));
+        assert_eq!(other.public("prices").get::<i64>("n"), Ok(None));
+        let first = one.private().create("who", "one").unwrap();
+        assert_eq!(
+            other.private().create("who", "other"),
+            Err(DataError::Conflict(first))
+        );
+        let second = other.private().replace("who", "other", first).unwrap();
+        assert_eq!(
+            one.private().delete_revision("who", first),
+            Err(DataError::Conflict(second))
+        );
+        assert!(one.private().get::<i64>("who").is_err());
+        assert!(one.private().add("who", 1).is_err());
+        assert!(one.public("other").set("a", 1).is_err());
+        for n in 0..1200 {
+            let key = format!("p/{n:04}");
+            one.public("prices").set_bytes(&key, [7]).unwrap();
+        }
+        let all = other.public("prices").list("p/").unwrap();
+        assert_eq!((all.len(), &*all[1199].key), (1200, "p/1199"));
+        assert_eq!(other.public("prices").bytes("p/0000"), Ok(Some(vec![7])));
+        other.public("prices").delete("p/0000").unwrap();
+        assert_eq!(other.public("prices").bytes("p/0000"), Ok(None));
     }
 
     #[test]

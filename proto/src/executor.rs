@@ -3,6 +3,7 @@
 //! hostile: it believes of each message only what concerns the runs it gave to
 //! that executor.
 
+use crate::data::{DataOp, DataReply, Space};
 use crate::ids::{Digest, JobId, NodeIndex};
 use crate::module::ModuleKind;
 use crate::outcome::{Failure, Usage};
@@ -78,6 +79,15 @@ pub enum ToExecutor {
         run: RunId,
         /// The request.
         request: Option<Box<DriverRequest>>,
+    },
+    /// What came of a run's call.
+    Data {
+        /// The run.
+        run: RunId,
+        /// Which of its calls.
+        call: u64,
+        /// What came of it.
+        reply: DataReply,
     },
     /// Whether to say of each run that it begins before it does, so that it is
     /// known which one kills the process.
@@ -212,6 +222,18 @@ pub enum FromExecutor {
     NextRequest {
         /// The run.
         run: RunId,
+    },
+    /// A run reads or changes data. One call at a time, unless the one before waits for a
+    /// change.
+    Data {
+        /// The run.
+        run: RunId,
+        /// Which of its calls, from 1.
+        call: u64,
+        /// Where.
+        space: Space,
+        /// What.
+        op: DataOp,
     },
 }
 

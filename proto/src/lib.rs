@@ -7,6 +7,7 @@
 
 pub mod api;
 pub mod codec;
+pub mod data;
 pub mod executor;
 pub mod handshake;
 pub mod ids;
@@ -21,6 +22,8 @@ pub mod wire;
 
 /// The WIT package of task modules, as text, so that every user of it sees one copy.
 pub const TASK_WIT: &str = include_str!("../wit/task.wit");
+/// The WIT package `wasi:config`, which [`TASK_WIT`] names.
+pub const CONFIG_WIT: &str = include_str!("../wit/deps/config/store.wit");
 
 pub use ids::{Digest, JobId, Lease, NodeIndex, TaskId, TokenId, WorkerId};
 pub use time::Timestamp;

@@ -3,11 +3,13 @@
 //! `DEFAULT_*` apply where a definition or an operator says nothing; `MAX_*` are
 //! ceilings that a definition cannot pass.
 
+mod data;
 mod definition;
 mod driver;
 mod module;
 mod source;
 
+pub use data::*;
 pub use definition::*;
 pub use driver::*;
 pub use module::*;

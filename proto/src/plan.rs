@@ -42,6 +42,9 @@ pub struct JobPlan {
     /// Its driver is the primary's own, and is given the requests that clients make.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub serves: bool,
+    /// The public spaces that its tasks may change: names, or the start of some and `*`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub publishes: Vec<String>,
 }
 
 /// One version of a stored definition. Versions never change.
@@ -85,6 +88,7 @@ impl Default for JobPlan {
             concurrency: None,
             params: BTreeMap::new(),
             serves: false,
+            publishes: Vec::new(),
         }
     }
 }

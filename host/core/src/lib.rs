@@ -6,6 +6,7 @@
 //! threads or async: they are arguments and effects.
 
 pub mod clock;
+pub mod data;
 mod log;
 pub mod prepared;
 pub mod primary;

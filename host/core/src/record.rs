@@ -4,9 +4,11 @@
 //! from wire and view types on purpose: those change with versions, these with
 //! migrations.
 
+mod data;
 mod definition;
 mod request;
 
+pub use data::*;
 pub use definition::*;
 pub use request::*;
 mod library;
@@ -45,6 +47,14 @@ pub enum Write {
     Spawned(TaskId, Box<SpawnRecord>),
     /// A request to the primary's driver, or what became of it.
     Request(Box<RequestRecord>),
+    /// A change of data.
+    Data(Box<DataWrite>),
+    /// The last change that an attempt made.
+    DataCall(TaskId, Box<CallRecord>),
+    /// Takes that away: its task has ended.
+    RemoveDataCall(TaskId),
+    /// Takes the private data of a job away, and the last changes of its attempts.
+    RemoveJobData(JobId),
     /// A worker.
     Worker(WorkerRecord),
     /// A module.
@@ -276,6 +286,8 @@ pub struct Recovered {
     pub workers: Vec<WorkerRecord>,
     /// Every request that waits, by number.
     pub requests: Vec<RequestRecord>,
+    /// All data.
+    pub data: RecoveredData,
 }
 
 /// A live job as the store gives it back.

@@ -47,6 +47,8 @@ pub struct JobTable {
     pub on_failure: OnFailure,
     /// Tasks on workers at once.
     pub concurrency: Option<u32>,
+    /// The public spaces that its tasks may change: names, or the start of some and `*`.
+    pub publishes: Vec<String>,
 }
 
 /// The table `[task]`, `[reduce]` or `[tasks.NAME]`.

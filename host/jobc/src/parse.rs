@@ -11,12 +11,15 @@ use crate::scope::{Link, Names, Params, Scope};
 use crate::{driving, graph, suggest, values};
 use toml::de::DeTable;
 use wasmhost_proto::api::Diagnostic;
-use wasmhost_proto::limits::{MAX_DEFINITION, MAX_DESCRIPTION, MAX_JOB_MS, MAX_NODES};
+use wasmhost_proto::data::space_fault;
+use wasmhost_proto::limits::{
+    MAX_DEFINITION, MAX_DESCRIPTION, MAX_JOB_MS, MAX_NODES, MAX_PUBLISHES,
+};
 use wasmhost_proto::plan::OnFailure;
 
 const TABLES: [&str; 5] = ["job", "params", "task", "reduce", "tasks"];
 /// The keys of `[job]`.
-pub(crate) const JOB: [&str; 7] = [
+pub(crate) const JOB: [&str; 8] = [
     "name",
     "description",
     "priority",
@@ -24,6 +27,7 @@ pub(crate) const JOB: [&str; 7] = [
     "total_timeout",
     "on_failure",
     "concurrency",
+    "publishes",
 ];
 const NAME_HELP: &str = "use up to 64 letters, digits and . _ - and begin with a letter";
 
@@ -313,7 +317,31 @@ fn job(report: &mut Report<'_>, table: &Fields<'_, '_>) -> JobTable {
         on_failure: on_failure(report, table).unwrap_or_default(),
         concurrency: (table.integer(report, "concurrency", 1..=u32::MAX.into()))
             .and_then(|n| u32::try_from(n).ok()),
+        publishes: publishes(report, table),
     }
+}
+
+/// Names of public spaces, each perhaps with `*` at its end.
+fn publishes(report: &mut Report<'_>, table: &Fields<'_, '_>) -> Vec<String> {
+    let all = table.texts(report, "publishes");
+    if let Some(one_more) = all.get(MAX_PUBLISHES) {
+        let message = format!(
+            "`job.publishes` has {} patterns, and may have {MAX_PUBLISHES}",
+            all.len()
+        );
+        report.add("too-large", Some(&one_more.at), message, "");
+    }
+    for pattern in &all {
+        let start = pattern.value.strip_suffix('*');
+        let name = start.unwrap_or(&pattern.value);
+        // The start of a name may be empty: `*` is all spaces.
+        let all_spaces = start == Some("");
+        if let Some(why) = space_fault(name).filter(|_| !all_spaces) {
+            let message = format!("\"{}\" names no public space", clip(&pattern.value));
+            report.add("bad-value", Some(&pattern.at), message, &why);
+        }
+    }
+    all.into_iter().map(|pattern| pattern.value).collect()
 }
 
 fn on_failure(report: &mut Report<'_>, table: &Fields<'_, '_>) -> Option<OnFailure> {

@@ -119,6 +119,7 @@ fn everything_at_once() {
         queue_timeout = "10m"
         total_timeout = "1h30m"
         on_failure = "continue"
+        publishes = ["prices", "sim-*", "*"]
         [task]
         name = "count"
         module = { crate = "tasks/count" }
@@ -137,6 +138,7 @@ fn everything_at_once() {
         (Some(600_000), Some(5_400_000))
     );
     assert_eq!(plan.on_failure, OnFailure::Continue);
+    assert_eq!(plan.publishes, ["prices", "sim-*", "*"]);
     let [count, reduce] = plan.nodes.as_slice() else {
         panic!("{plan:?}")
     };

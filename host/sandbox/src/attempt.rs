@@ -1,5 +1,6 @@
 //! What the sandbox is given and what it gives back. Decides nothing.
 
+use crate::calls::Calls;
 use crate::driver::Driver;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -73,12 +74,18 @@ struct Inner {
     cancelled: AtomicBool,
     killed: AtomicBool,
     wake: Notify,
+    calls: Calls,
 }
 
 impl Controls {
     /// Raises the flag that the guest may ask for.
     pub fn cancel(&self) {
         self.0.cancelled.store(true, Ordering::Release);
+        self.0.calls.stop();
+    }
+
+    pub(crate) fn calls(&self) -> &Calls {
+        &self.0.calls
     }
 
     /// Ends the attempt at the guest's next tick or host call.

@@ -7,6 +7,7 @@
 
 mod attempt;
 mod board;
+mod calls;
 mod compile;
 mod cpu;
 mod driver;
@@ -25,6 +26,7 @@ mod ticker;
 mod wasi;
 
 pub use attempt::{Attempt, Controls, Finished, Reporter};
+pub use calls::DataRequest;
 pub use compile::{CompileError, compatibility, compile};
 pub use driver::{Driver, DriverCall};
 pub use engine::SandboxError;

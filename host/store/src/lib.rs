@@ -20,7 +20,7 @@ pub use redb::{OpenError, RedbStore};
 use std::collections::HashSet;
 use wasmhost_core::record::{
     AttemptRecord, DefinitionHead, DefinitionRecord, JobRecord, LibraryRecord, ModuleRecord,
-    OutcomeRecord, RecoveredJob, RequestRecord, TokenRecord, WorkerRecord, Write,
+    OutcomeRecord, RecoveredData, RecoveredJob, RequestRecord, TokenRecord, WorkerRecord, Write,
 };
 use wasmhost_proto::plan::JobPlan;
 use wasmhost_proto::{Digest, JobId, NodeIndex, TaskId, TokenId};
@@ -116,6 +116,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// One token.
     fn token(&self, token: TokenId) -> Result<Option<TokenRecord>, StoreError>;
+
+    /// All data of live jobs and of public spaces.
+    fn data(&self) -> Result<RecoveredData, StoreError>;
 
     /// The latest version of every stored definition, by name.
     fn definitions(&self) -> Result<Vec<DefinitionHead>, StoreError>;

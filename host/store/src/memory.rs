@@ -1,8 +1,10 @@
 //! The store in memory: for tests and simulation. It forgets everything when it
 //! is dropped, and otherwise keeps the whole contract of [`Store`].
 
+mod data;
 mod definitions;
 
+use self::data::Data;
 use self::definitions::Definitions;
 use crate::recover::{Charge, assemble, end_of};
 use crate::{Store, StoreError, named};
@@ -11,7 +13,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use wasmhost_core::prepared::PreparedRecord;
 use wasmhost_core::record::{
     AttemptRecord, DefinitionHead, DefinitionRecord, JobRecord, LibraryRecord, ModuleRecord,
-    OutcomeRecord, RecoveredJob, RequestRecord, SpawnRecord, TokenRecord, WorkerRecord, Write,
+    OutcomeRecord, RecoveredData, RecoveredJob, RequestRecord, SpawnRecord, TokenRecord,
+    WorkerRecord, Write,
 };
 use wasmhost_proto::plan::JobPlan;
 use wasmhost_proto::{Digest, JobId, NodeIndex, TaskId, TokenId, WorkerId};
@@ -38,6 +41,7 @@ struct Tables {
     libraries: BTreeMap<String, LibraryRecord>,
     tokens: BTreeMap<TokenId, TokenRecord>,
     definitions: Definitions,
+    data: Data,
 }
 
 impl MemoryStore {
@@ -86,6 +90,14 @@ impl Tables {
             Write::RemovePrepared(job, node) => {
                 self.prepared.remove(&(*job, *node));
             }
+            Write::Data(write) => self.data.put(write),
+            Write::DataCall(task, record) => {
+                self.data.calls.insert(*task, (**record).clone());
+            }
+            Write::RemoveDataCall(task) => {
+                self.data.calls.remove(task);
+            }
+            Write::RemoveJobData(job) => self.data.remove_job(*job),
             Write::Worker(worker) => {
                 self.workers.insert(worker.id, worker.clone());
             }
@@ -301,6 +313,10 @@ impl Store for MemoryStore {
 
     fn token(&self, token: TokenId) -> Result<Option<TokenRecord>, StoreError> {
         Ok(self.tables().tokens.get(&token).cloned())
+    }
+
+    fn data(&self) -> Result<RecoveredData, StoreError> {
+        Ok(self.tables().data.all())
     }
 
     fn definitions(&self) -> Result<Vec<DefinitionHead>, StoreError> {

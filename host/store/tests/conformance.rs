@@ -3,14 +3,15 @@
 #![allow(clippy::unwrap_used)]
 
 mod samples;
+mod subjects;
 
 use samples::{
     attempt, blob, definition, job, library, module, outcome, plain, plan, prepared, put_job,
     put_outcome, request, task, token, worker,
 };
 use std::collections::HashSet;
-use std::path::PathBuf;
 use std::sync::Arc;
+use subjects::check;
 use wasmhost_core::prepared::PreparedRecord;
 use wasmhost_core::record::{
     AttemptRecord, FailedAttempts, RecordedEnd, RequestAnswer, SpawnRecord, StoredResult, Write,
@@ -19,60 +20,7 @@ use wasmhost_proto::api::JobState;
 use wasmhost_proto::input::Item;
 use wasmhost_proto::outcome::FailureKind;
 use wasmhost_proto::{Digest, JobId, TokenId};
-use wasmhost_store::{MemoryStore, RedbStore, Store};
-
-/// A store under test, and how it is after a restart of its process.
-enum Subject {
-    Memory(Box<MemoryStore>),
-    Redb {
-        dir: tempfile::TempDir,
-        store: Option<RedbStore>,
-    },
-}
-
-impl Subject {
-    fn all() -> [Subject; 2] {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Some(RedbStore::open(&dir.path().join("store.redb")).unwrap());
-        [
-            Subject::Memory(Box::new(MemoryStore::new())),
-            Subject::Redb { dir, store },
-        ]
-    }
-
-    fn store(&self) -> &dyn Store {
-        match self {
-            Subject::Memory(store) => &**store,
-            Subject::Redb { store, .. } => store.as_ref().unwrap(),
-        }
-    }
-
-    /// Memory has no restart; what it holds now is what it would have to hold.
-    fn reopen(&mut self) {
-        if let Subject::Redb { dir, store } = self {
-            *store = None;
-            let path: PathBuf = dir.path().join("store.redb");
-            *store = Some(RedbStore::open(&path).unwrap());
-        }
-    }
-}
-
-/// Commits `batches`, then looks, then looks again after a restart, and again
-/// after the last batch was committed a second time.
-fn check(batches: &[Vec<Write>], look: impl Fn(&dyn Store)) {
-    for mut subject in Subject::all() {
-        for batch in batches {
-            subject.store().commit(batch).unwrap();
-        }
-        look(subject.store());
-        subject.reopen();
-        look(subject.store());
-        if let Some(last) = batches.last() {
-            subject.store().commit(last).unwrap();
-        }
-        look(subject.store());
-    }
-}
+use wasmhost_store::Store;
 
 #[test]
 fn an_empty_store() {

@@ -6,12 +6,12 @@ mod samples;
 
 use redb::{Database, Key, ReadableDatabase, ReadableTable, TableDefinition, Value};
 use samples::{
-    attempt, blob, definition, library, module, outcome, plain, prepared, put_job, put_outcome,
-    request, task, token, worker,
+    attempt, blob, data_call, datum, definition, library, module, outcome, plain, prepared,
+    put_job, put_outcome, request, task, token, worker,
 };
 use sha2::{Digest as _, Sha256};
 use wasmhost_core::prepared::PreparedRecord;
-use wasmhost_core::record::{RequestAnswer, SpawnRecord, StoredResult, Write};
+use wasmhost_core::record::{RequestAnswer, SpaceId, SpawnRecord, StoredResult, Write};
 use wasmhost_proto::api::JobState;
 use wasmhost_proto::input::Item;
 use wasmhost_proto::outcome::FailureKind;
@@ -75,13 +75,18 @@ fn the_format_on_disk_stays_as_it_is() {
             ),
             Write::Request(Box::new(request("a", 3, None))),
             Write::Request(Box::new(request("b", 4, Some(RequestAnswer::Withdrawn)))),
+            data_call(task(1, 2, 3), 9),
         ],
+        (1..=6)
+            .map(|n| datum(SpaceId::Job(JobId(1)), &n.to_string(), n))
+            .collect(),
+        vec![datum(SpaceId::Public("prices".into()), "gold", 7)],
     ]
     .concat();
     RedbStore::open(&path).unwrap().commit(&batch).unwrap();
 
     let database = Database::open(&path).unwrap();
-    check::<&str, u64>(&database, "meta", "d1e88dcab6aade44");
+    check::<&str, u64>(&database, "meta", "3de85f03e265f917");
     check::<u64, &[u8]>(&database, "jobs", "fab3824a9ca81333");
     check::<u64, &[u8]>(&database, "plans", "a0c1d2cb479f5e9f");
     check::<u64, ()>(&database, "live", "7c9fa136d4413fa6");
@@ -92,6 +97,8 @@ fn the_format_on_disk_stays_as_it_is() {
     check::<(u64, u16, u32), &[u8]>(&database, "spawned", "a19a8597ba21697c");
     check::<&str, &[u8]>(&database, "requests", "a7a7d04293f3f985");
     check::<u64, &str>(&database, "waiting_requests", "9ef53858e95518b2");
+    check::<(u64, &str, &str), &[u8]>(&database, "data", "e14178f75d376812");
+    check::<(u64, u16, u32), &[u8]>(&database, "data_calls", "32101d4c1f91a1d5");
     check::<u64, &[u8]>(&database, "workers", "da40461728f7c9d1");
     check::<[u8; 32], &[u8]>(&database, "modules", "d14172e3face3cf2");
     check::<&str, &[u8]>(&database, "libraries", "75b27fb906722419");

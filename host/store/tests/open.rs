@@ -42,11 +42,11 @@ fn set_schema(path: &Path, version: u64) {
 fn versions_of_others() {
     check(
         |path| set_schema(path, 0),
-        &["version 0", "reads 3", "too old"],
+        &["version 0", "reads 4", "too old"],
     );
     check(
-        |path| set_schema(path, 4),
-        &["version 4", "reads 3", "a newer wasmhost"],
+        |path| set_schema(path, 5),
+        &["version 5", "reads 4", "a newer wasmhost"],
     );
 }
 

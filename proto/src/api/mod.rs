@@ -3,6 +3,7 @@
 
 mod check;
 mod cluster;
+mod data;
 mod definition;
 mod driver;
 mod job;
@@ -10,6 +11,7 @@ pub mod paths;
 
 pub use check::*;
 pub use cluster::*;
+pub use data::*;
 pub use definition::*;
 pub use driver::*;
 pub use job::*;

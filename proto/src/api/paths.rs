@@ -28,6 +28,12 @@
 //! | `POST /api/v1/driver/requests` | [`super::NewRequest`] → 201 [`super::RequestView`] |
 //! | `GET /api/v1/driver/requests/{key}?wait_ms=` | → [`super::RequestView`] |
 //! | `DELETE /api/v1/driver/requests/{key}` | → [`super::RequestView`]: one that waits is taken back |
+//! | `GET /api/v1/data` | → [`super::Page`] of [`super::SpaceView`] |
+//! | `GET /api/v1/data/{space}?prefix=&limit=&cursor=` | → [`super::Page`] of [`super::EntryView`], by key |
+//! | `GET /api/v1/data/{space}/entry?key=&known=&wait_ms=` | → [`super::EntryView`] |
+//! | `PUT /api/v1/data/{space}/entry?key=&if_revision=` | [`crate::data::DataValue`] → [`super::WrittenView`] |
+//! | `DELETE /api/v1/data/{space}/entry?key=&if_revision=` | → 204 |
+//! | `POST /api/v1/data/{space}/add?key=&by=` | → [`super::WrittenView`] |
 //! | `GET /api/v1/events` | → server-sent events `job` ([`super::JobView`]) and `worker` ([`super::WorkerView`]) |
 //! | `GET /api/v1/workers` | → [`super::Page`] of [`super::WorkerView`] |
 //! | `POST /api/v1/workers/{worker}/drain` | [`super::DrainRequest`] → [`super::WorkerView`] |
@@ -49,7 +55,8 @@
 //! `{job}`, `{worker}` and `{token}` are ids or unique prefixes (a job may be
 //! `latest`, a worker its name), `{node}` is a name or number, `{module}` a
 //! digest, a unique prefix of one of eight digits or more, `name` or `name:version`;
-//! `{name}` is that of a stored definition or of a library.
+//! `{name}` is that of a stored definition or of a library, `{space}` that of a public
+//! space.
 
 /// Everything below it needs a token.
 pub const API: &str = "/api/v1";

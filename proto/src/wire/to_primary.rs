@@ -1,5 +1,6 @@
 //! What a worker tells the primary.
 
+use crate::data::DataCall;
 use crate::ids::{Digest, Lease, TaskId};
 use crate::input::BlobRef;
 use crate::outcome::{Failure, Usage};
@@ -48,6 +49,8 @@ pub enum ToPrimary {
     CancelSpawned(Box<CancelSpawned>),
     /// A driver wants the next request. Repeated after a reconnect until the answer has come.
     NextRequest(Box<NextRequest>),
+    /// An attempt reads or changes data.
+    Data(Box<DataCall>),
 }
 
 /// A driver wants the first request that was made after one.

@@ -1,5 +1,6 @@
 //! What a primary tells a worker.
 
+use crate::data::DataAnswer;
 use crate::ids::{Digest, JobId, Lease, NodeIndex, TaskId, WorkerId};
 use crate::input::{Input, Item};
 use crate::limits::{DEFAULT_MEMORY, DEFAULT_OUTPUT, DEFAULT_WALL_MS};
@@ -61,6 +62,8 @@ pub enum ToWorker {
     Spawned(Box<SpawnedEnd>),
     /// The answer to a driver that wants the next request.
     Request(Box<GivenRequest>),
+    /// What came of an attempt's call.
+    Data(Box<DataAnswer>),
 }
 
 /// What a driver is given that wants the next request.

@@ -1,6 +1,7 @@
 //! Messages between a worker's supervisor and an executor.
 
 use super::*;
+use wasmhost_proto::data::{DataOp, DataReply, DataValue, Expect, Space};
 use wasmhost_proto::executor::*;
 use wasmhost_proto::module::ModuleKind;
 use wasmhost_proto::outcome::Failure;
@@ -70,6 +71,14 @@ pub(crate) fn to_executor() -> Vec<Sample<ToExecutor>> {
         ("cancel", ToExecutor::Cancel { run: 12 }),
         ("kill", ToExecutor::Kill { run: 12 }),
         ("return", ToExecutor::Return),
+        (
+            "data",
+            ToExecutor::Data {
+                run: 12,
+                call: 3,
+                reply: DataReply::Conflict(7),
+            },
+        ),
         (
             "spawned",
             ToExecutor::Spawned {
@@ -191,5 +200,18 @@ pub(crate) fn from_executor() -> Vec<Sample<FromExecutor>> {
         ),
         ("await", FromExecutor::Await { run: 12 }),
         ("next_request", FromExecutor::NextRequest { run: 12 }),
+        (
+            "data",
+            FromExecutor::Data {
+                run: 12,
+                call: 3,
+                space: Space::Private,
+                op: DataOp::Set {
+                    key: "half".into(),
+                    value: DataValue::Bytes(vec![0, 255]),
+                    expect: Expect::Absent,
+                },
+            },
+        ),
     ]
 }

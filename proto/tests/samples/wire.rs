@@ -2,6 +2,7 @@
 
 use super::*;
 use std::sync::Arc;
+use wasmhost_proto::data::*;
 use wasmhost_proto::input::{Input, Item};
 use wasmhost_proto::module::ModuleKind;
 use wasmhost_proto::wire::*;
@@ -114,6 +115,21 @@ pub(crate) fn to_worker() -> Vec<Sample<ToWorker>> {
                 task: task(0),
                 lease: lease(1),
                 request: None,
+            })),
+        ),
+        (
+            "data",
+            ToWorker::Data(Box::new(DataAnswer {
+                task: task(0),
+                lease: lease(1),
+                call: 3,
+                reply: DataReply::Entry(Some(Entry {
+                    key: "gold".into(),
+                    value: DataValue::Float(0.5),
+                    revision: 8,
+                    at: at(10),
+                    writer: Writer::Task(task(1)),
+                })),
             })),
         ),
     ]
@@ -263,6 +279,20 @@ pub(crate) fn to_primary() -> Vec<Sample<ToPrimary>> {
                 task: task(0),
                 lease: lease(1),
                 after: 7,
+            })),
+        ),
+        (
+            "data",
+            ToPrimary::Data(Box::new(DataCall {
+                task: task(0),
+                lease: lease(1),
+                call: 3,
+                space: Space::Public("prices".into()),
+                op: DataOp::Wait {
+                    key: "gold".into(),
+                    known: 7,
+                    timeout_ms: 500,
+                },
             })),
         ),
     ]

@@ -7,10 +7,14 @@ use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::p2::pipe::{MemoryInputPipe, MemoryOutputPipe};
 use wasmtime_wasi::{I32Exit, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView, p1, p2};
 
+use self::wasmhost::task::data_types as guest;
+
 wasmtime::component::bindgen!({
     world: "task",
     path: "../../proto/wit",
 });
+
+type Answer<T> = std::result::Result<T, guest::Error>;
 
 /// Room for what a command writes.
 const OUTPUT: usize = 1 << 20;
@@ -137,5 +141,65 @@ impl wasmhost::task::driver::Host for TaskState {
 
     fn next(&mut self, _: Option<u64>) -> Option<wasmhost::task::driver::Event> {
         None
+    }
+}
+
+impl wasmhost::task::data_types::Host for TaskState {}
+
+impl wasmhost::task::private_data::Host for TaskState {
+    fn get(&mut self, _: String) -> Answer<Option<guest::Entry>> {
+        Ok(None)
+    }
+
+    fn set(&mut self, _: String, _: guest::Value, _: guest::Expect) -> Answer<u64> {
+        Ok(1)
+    }
+
+    fn delete(&mut self, _: String, _: guest::Expect) -> Answer<()> {
+        Ok(())
+    }
+
+    fn add(&mut self, _: String, by: i64) -> Answer<i64> {
+        Ok(by)
+    }
+
+    fn entries(&mut self, _: String, _: Option<String>, _: u32) -> Answer<guest::Page> {
+        Ok(guest::Page {
+            entries: Vec::new(),
+            more: false,
+        })
+    }
+
+    fn wait(&mut self, _: String, _: u64, _: u64) -> Answer<Option<guest::Entry>> {
+        Ok(None)
+    }
+}
+
+impl wasmhost::task::public_data::Host for TaskState {
+    fn get(&mut self, _: String, _: String) -> Answer<Option<guest::Entry>> {
+        Ok(None)
+    }
+
+    fn set(&mut self, _: String, _: String, _: guest::Value, _: guest::Expect) -> Answer<u64> {
+        Ok(1)
+    }
+
+    fn delete(&mut self, _: String, _: String, _: guest::Expect) -> Answer<()> {
+        Ok(())
+    }
+
+    fn add(&mut self, _: String, _: String, by: i64) -> Answer<i64> {
+        Ok(by)
+    }
+
+    fn entries(&mut self, _: String, _: String, _: Option<String>, _: u32) -> Answer<guest::Page> {
+        Ok(guest::Page {
+            entries: Vec::new(),
+            more: false,
+        })
+    }
+
+    fn wait(&mut self, _: String, _: String, _: u64, _: u64) -> Answer<Option<guest::Entry>> {
+        Ok(None)
     }
 }

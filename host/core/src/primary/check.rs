@@ -47,7 +47,8 @@ impl Primary {
         self.check_jobs()?;
         self.requests.check()?;
         self.check_leases()?;
-        self.check_workers()
+        self.check_workers()?;
+        self.check_desk()
     }
 
     fn check_jobs(&self) -> Result<(), String> {

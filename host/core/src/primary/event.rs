@@ -2,6 +2,7 @@
 
 use crate::prepared::{Preparation, Prepared};
 use crate::record::{RecoveredJob, Write};
+use wasmhost_proto::data::{DataOp, DataReply};
 use wasmhost_proto::plan::JobPlan;
 use wasmhost_proto::wire::{ToPrimary, ToWorker};
 use wasmhost_proto::{JobId, Lease, NodeIndex, TaskId, WorkerId};
@@ -77,6 +78,15 @@ pub enum Event {
         worker: WorkerId,
         /// Whether to drain.
         on: bool,
+    },
+    /// A client reads or changes public data. Replied when all that it rests on is durable.
+    Data {
+        /// For the reply.
+        request: RequestId,
+        /// The public space.
+        space: String,
+        /// What is asked for.
+        op: DataOp,
     },
     /// A worker proved who it is. Its `Register` follows.
     Connected {
@@ -190,7 +200,7 @@ pub struct SpawnEnded {
 }
 
 /// A request that was carried out.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub enum Reply {
     /// The job, new or found by its idempotency key, is durable.
     Job {
@@ -213,6 +223,8 @@ pub enum Reply {
     },
     /// The worker's state is durable.
     Worker(WorkerId),
+    /// What came of a call.
+    Data(Box<DataReply>),
 }
 
 /// Why a request was not carried out.

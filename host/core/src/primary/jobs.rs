@@ -180,6 +180,7 @@ impl Primary {
                 continue;
             };
             self.jobs_changed.insert(id);
+            let mut over = false;
             if job.is_over() && !job.record.state.is_final() {
                 let record = job.record_mut();
                 record.state = match record.state {
@@ -190,10 +191,14 @@ impl Primary {
                     _ => JobState::Succeeded,
                 };
                 record.ended = Some(now.wall);
+                over = true;
                 self.persist.job(id);
             }
             let (priority, ready) = (job.record.priority, job.ready());
             self.queue.update(id, priority, ready, job.group);
+            if over && self.desk.in_use() {
+                self.forget_data(id);
+            }
         }
     }
 

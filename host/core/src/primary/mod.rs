@@ -2,8 +2,8 @@
 //!
 //! Cut by table: `jobs`, each a `job` with its `nodes` (`advance` lets those of a graph
 //! go), the `queue` of what can be handed out with the `groups` of jobs that share a
-//! bound, `workers`, the `leases` between them and the `runs` that they are kept as,
-//! `timers`, and `persist` for what is on its way to the store. `dispatch` hands out (`placing` to whom),
+//! bound, `data`, `workers`, the `leases` between them and the `runs` that they are kept
+//! as, `timers`, and `persist` for what is on its way to the store. `dispatch` hands out (`placing` to whom),
 //! `outcomes` takes in, `liveness` and `reconcile` deal with workers that fall silent and
 //! come back, `stop` and `retry` with jobs out of turn. `serving` keeps the primary's own
 //! driver alive, `requests` holds what clients ask of it. `view`, `waits` and `admission`
@@ -12,6 +12,7 @@
 mod admission;
 mod advance;
 mod check;
+mod data;
 mod dispatch;
 mod event;
 mod groups;
@@ -103,6 +104,7 @@ pub struct Primary {
     persist: persist::Persist,
     serving: serving::Serving,
     requests: requests::Requests,
+    desk: data::Desk,
     /// Tasks of live jobs that have not ended.
     open_tasks: u64,
     running_tasks: u64,
@@ -131,6 +133,7 @@ impl Primary {
             jobs,
             workers,
             requests,
+            data,
         } = recovered;
         let awaited = workers.iter().filter(|w| w.connected).map(|w| w.id);
         let mut primary = Primary {
@@ -151,6 +154,7 @@ impl Primary {
             persist: persist::Persist::default(),
             serving: serving::Serving::default(),
             requests: requests::Requests::recovered(requests),
+            desk: data::Desk::recover(data),
             open_tasks: 0,
             running_tasks: 0,
             most_memory: 0,
@@ -200,6 +204,7 @@ impl Primary {
                 worker,
                 on,
             } => self.drain(now, request, worker, on),
+            Event::Data { request, space, op } => self.client_calls(now, request, space, op),
             Event::Connected { session, worker } => self.connected(now, session, worker),
             Event::Frame { session, messages } => self.frame(now, session, messages),
             Event::Disconnected { session } => self.disconnected(now, session),
@@ -219,6 +224,7 @@ impl Primary {
                 Timer::Worker(worker) => self.look_at(now, worker),
                 Timer::Serve => self.serve_anew(now),
                 Timer::RecoveryOver => self.recovery_over(now),
+                Timer::DataWait(id) => self.wait_over(id),
             }
         }
         self.finish(now);

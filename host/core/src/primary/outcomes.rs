@@ -107,6 +107,11 @@ impl Primary {
         if let Some(w) = self.workers.get_mut(&worker) {
             w.completed += u64::from(count);
         }
+        if self.desk.has_calls() {
+            for index in first.index..=first.index + (count - 1) {
+                self.forget_calls(TaskId { index, ..first });
+            }
+        }
     }
 
     /// The current attempt of a task has failed.
@@ -210,6 +215,9 @@ impl Primary {
 
     pub(super) fn record_end(&mut self, task: TaskId, outcome: OutcomeRecord) {
         self.open_tasks -= 1;
+        if self.desk.has_calls() {
+            self.forget_calls(task);
+        }
         self.persist.end(task, outcome);
     }
 

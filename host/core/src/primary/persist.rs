@@ -7,6 +7,7 @@ use super::nodes::Known;
 use super::{Effect, Primary, Refusal, Reply, RequestId};
 use crate::record::{OutcomeRecord, Write};
 use std::collections::VecDeque;
+use wasmhost_proto::data::DataAnswer;
 use wasmhost_proto::wire::ToWorker;
 use wasmhost_proto::{JobId, TaskId, WorkerId};
 
@@ -21,6 +22,8 @@ pub(super) enum After {
     },
     /// A request to the primary's driver may be given to it.
     Offer(u64),
+    /// What came of an attempt's call.
+    Data(WorkerId, Box<DataAnswer>),
 }
 
 #[derive(Clone, Debug)]
@@ -181,6 +184,8 @@ impl Primary {
                     self.send(worker, ToWorker::Ack { batch });
                 }
             }
+            // It asks again in another session.
+            After::Data(worker, answer) => self.send(worker, ToWorker::Data(answer)),
         }
     }
 }

@@ -67,8 +67,9 @@ impl Primary {
             self.timers.clear(due, Timer::Serve);
         }
         let plan = self.serving.plan.as_deref();
-        let same = |job: &&Box<Job>| plan.is_some_and(|plan| *plan == *job.plan);
-        let mut able = self.jobs.values().rev().filter(|job| job.can_serve());
+        let same = |job: &&Job| plan.is_some_and(|plan| *plan == *job.plan);
+        let jobs = self.jobs.values().rev().map(|job| &**job);
+        let mut able = jobs.filter(|job| job.can_serve());
         self.serving.job = able.find(same).map(|job| job.record.id);
         self.serving.since = now.mono;
         self.serving.soon = 0;

@@ -19,6 +19,8 @@ pub(super) enum Timer {
     RecoveryOver,
     /// The primary's driver has ended and is to begin anew.
     Serve,
+    /// Who waits for a change of data has waited long enough.
+    DataWait(u64),
 }
 
 /// All timers, by time.

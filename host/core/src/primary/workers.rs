@@ -313,6 +313,7 @@ impl Primary {
             }
             ToPrimary::Released(items) => self.released(id, items),
             ToPrimary::Spawn(spawn) => self.spawn(id, *spawn),
+            ToPrimary::Data(call) => self.attempt_calls(now, id, *call),
             ToPrimary::CancelSpawned(of) => {
                 self.cancel_spawned(now, id, of.task, of.lease, &of.key);
             }

@@ -1,6 +1,7 @@
 //! All that can happen to a worker, and all that it may ask for.
 
 use std::sync::Arc;
+use wasmhost_proto::data::{DataAnswer, DataCall};
 use wasmhost_proto::input::Rendered;
 use wasmhost_proto::outcome::Usage;
 use wasmhost_proto::status::Status;
@@ -53,6 +54,9 @@ pub enum Event {
     Returned(Vec<(TaskId, Lease)>),
     /// A driver starts a task of its job.
     Spawn(Box<Spawn>),
+    /// An attempt calls for data. One call at a time, unless the one before waits for a
+    /// change.
+    Data(Box<DataCall>),
     /// A driver gives up a task that it has started, by its key.
     CancelSpawned(Box<CancelSpawned>),
     /// A driver wants the end of the next task that it has started; answered by
@@ -122,6 +126,8 @@ pub enum Effect {
     Spawned(Box<SpawnedEnd>),
     /// Give a driver the request that it wants; none when no more come.
     Request(Box<GivenRequest>),
+    /// Tell an attempt what came of its call.
+    Data(Box<DataAnswer>),
     /// Everything is over: the process may end.
     Exit,
 }

@@ -1,12 +1,14 @@
 //! The worker's state machine: leases in, outcomes out.
 //!
 //! `session` says what is told to the primary and when, `modules` what each lease
-//! waits for, `runs` what becomes of leases, `drivers` what some of them start,
-//! `outbox` what is not acknowledged.
+//! waits for, `runs` what becomes of leases, `drivers` what some of them start, `data` what they
+//! ask for, `outbox` what is not acknowledged.
 //! Reads no clock and does no IO; never decides what a task's end means.
 
+mod data;
 mod drivers;
 mod event;
+mod filling;
 mod modules;
 mod outbox;
 mod runs;
@@ -189,6 +191,7 @@ impl Worker {
             Event::Ended(ended) => self.ended(now, *ended),
             Event::Returned(keys) => self.returned(now, keys),
             Event::Spawn(spawn) => self.spawn(now, *spawn),
+            Event::Data(call) => self.data_call(now, *call),
             Event::CancelSpawned(of) => self.cancel_spawned(now, *of),
             Event::Await(task, lease) => self.await_spawned((task, lease)),
             Event::NextRequest(task, lease) => self.next_request(now, (task, lease)),

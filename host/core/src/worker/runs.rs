@@ -1,6 +1,8 @@
 //! Leases on this worker: unstarted, running, ended.
 
+use super::data::Calls;
 use super::drivers::Children;
+use super::filling::render;
 use super::modules::{Queued, Stage, keys};
 use super::outbox::{fit_failure, fit_status};
 use super::{Effect, Ended, Key, Start, Worker};
@@ -9,7 +11,6 @@ use crate::log::Log;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use wasmhost_proto::Timestamp;
-use wasmhost_proto::input::{Item, RenderError, Rendered, Scope};
 use wasmhost_proto::limits::MAX_LEASES_PER_WORKER;
 use wasmhost_proto::outcome::{Failure, FailureKind, Usage};
 use wasmhost_proto::status::Status;
@@ -35,6 +36,8 @@ pub(super) struct Run {
     pub(super) said: Option<Box<Said>>,
     /// What a driver has started.
     pub(super) children: Option<Box<Children>>,
+    /// What it asks of the primary.
+    pub(super) asked: Option<Box<Calls>>,
 }
 
 /// What an attempt has published.
@@ -55,6 +58,7 @@ impl Run {
             stopped: None,
             said: None,
             children: None,
+            asked: None,
         }
     }
 
@@ -366,35 +370,4 @@ fn take_first(queue: &mut VecDeque<Queued>) -> Option<Queued> {
         queue.pop_front();
     }
     Some(first)
-}
-
-/// What a spec has placeholders in, with one item's values.
-struct Filled {
-    input: Rendered,
-    args: Vec<String>,
-    env: Vec<(String, String)>,
-    config: Vec<(String, String)>,
-}
-
-fn render(spec: &NodeSpec, index: u32, item: &Item) -> Result<Filled, RenderError> {
-    let count = spec.count;
-    let scope = Scope { item, index, count };
-    let named = |(k, v): &(String, String)| Ok((k.clone(), scope.text(v)?));
-    Ok(Filled {
-        input: scope.input(&spec.input)?,
-        args: each(&spec.args, |arg| scope.text(arg))?,
-        env: each(&spec.env, named)?,
-        config: each(&spec.config, named)?,
-    })
-}
-
-/// Most specs have none of these, and this runs for each attempt.
-fn each<T>(
-    texts: &[T],
-    fill: impl Fn(&T) -> Result<T, RenderError>,
-) -> Result<Vec<T>, RenderError> {
-    match texts.is_empty() {
-        true => Ok(Vec::new()),
-        false => texts.iter().map(fill).collect(),
-    }
 }

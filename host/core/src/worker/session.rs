@@ -149,6 +149,7 @@ impl Worker {
                 ToWorker::Poll => self.report_all(now),
                 ToWorker::Spawned(end) => self.spawned(*end),
                 ToWorker::Request(given) => self.requested(given),
+                ToWorker::Data(answer) => self.data_answer(*answer),
             }
         }
     }
@@ -162,6 +163,7 @@ impl Worker {
             self.send(now, message);
         }
         self.spawn_again(now);
+        self.call_again(now);
         self.status_due = Some(now.mono);
         self.beat(now);
     }

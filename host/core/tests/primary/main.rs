@@ -4,6 +4,7 @@
 
 mod admission;
 mod bench;
+mod data;
 mod driving;
 mod failing;
 mod graphs;

@@ -61,7 +61,7 @@ fn recovered(state: JobState) -> Recovered {
         last_job: Some(JOB),
         jobs: vec![job],
         workers: vec![worker],
-        requests: vec![],
+        ..Recovered::default()
     }
 }
 

@@ -191,11 +191,11 @@ fn a_restarted_primary_goes_on_with_its_job_and_its_requests() {
     let recovered = Recovered {
         last_job: Some(job),
         jobs: vec![*b.ended_job(job, front("a"))],
-        workers: vec![],
         requests: recorded(&b)
             .into_iter()
             .filter(|record| record.answer.is_none())
             .collect(),
+        ..Recovered::default()
     };
     let mut b = Bench::recovered(2, recovered.clone());
     b.worker(1, 2);

@@ -1,5 +1,6 @@
 //! A store that holds for good only what was synced, and answers like the real one.
 
+use super::data::Counter;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use wasmhost_core::prepared::PreparedRecord;
@@ -19,6 +20,7 @@ pub(crate) struct Disk {
     pub prepared: BTreeMap<(JobId, NodeIndex), PreparedRecord>,
     pub spawned: BTreeMap<TaskId, SpawnRecord>,
     pub requests: BTreeMap<u64, RequestRecord>,
+    pub counter: Counter,
     pub unsynced: VecDeque<(u64, Vec<Write>)>,
 }
 
@@ -110,7 +112,7 @@ impl Disk {
             Write::Worker(record) => {
                 self.workers.insert(record.id, record);
             }
-            other => panic!("the core does not write {other:?}"),
+            other => self.apply_data(other),
         }
     }
 
@@ -240,6 +242,7 @@ impl Disk {
             jobs: live.filter_map(|job| self.recover_job(job.id)).collect(),
             workers: self.workers.values().cloned().collect(),
             requests: waiting.cloned().collect(),
+            data: self.data(),
         }
     }
 

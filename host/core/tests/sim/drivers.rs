@@ -1,5 +1,6 @@
 //! Drivers: what they start, what they hear, and that a key means one task for ever.
 
+use crate::data::SPACE;
 use crate::disk::Disk;
 use crate::jobs::node;
 use crate::rng::Rng;
@@ -35,6 +36,7 @@ pub(crate) fn plan(rng: &mut Rng) -> JobPlan {
     JobPlan {
         name: "driven".into(),
         nodes,
+        publishes: vec![SPACE.into()],
         ..JobPlan::default()
     }
 }

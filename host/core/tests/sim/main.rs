@@ -6,6 +6,7 @@
 //! and prints it; `WASMHOST_SEEDS=10000` runs that many from a random start.
 #![allow(clippy::unwrap_used)]
 
+mod data;
 mod disk;
 mod drivers;
 mod faults;

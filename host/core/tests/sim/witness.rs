@@ -16,12 +16,13 @@ pub(crate) struct Seen {
     counts: BTreeMap<&'static str, u64>,
 }
 
-const EVERYTHING: [&str; 30] = [
+const EVERYTHING: [&str; 31] = [
     "adopted lease",
     "array of results",
     "began before it was durable",
     "cancel",
     "commit lost",
+    "data call answered",
     "drain",
     "driver asked",
     "driver replaced",

@@ -231,6 +231,7 @@ impl World {
                         },
                     );
                 }
+                Effect::Data(answer) => self.call_answered(*answer),
                 Effect::Spawned(end) => self.driver_hears(id, process, *end),
                 Effect::Request(given) => self.driver_is_given(id, process, *given),
                 Effect::Start(start) => match worker.has_room() {
@@ -450,7 +451,12 @@ impl World {
             ..Status::default()
         };
         let event = match step {
-            RunStep::Started => Event::Started(task, lease),
+            RunStep::Started => {
+                if self.rng.percent(30) {
+                    self.call(id, key);
+                }
+                Event::Started(task, lease)
+            }
             RunStep::Status => Event::Status {
                 task,
                 lease,

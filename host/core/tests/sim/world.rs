@@ -127,6 +127,8 @@ pub(crate) struct World {
     pub last_request: u64,
     pub witness: Witness,
     pub meanings: Meanings,
+    /// Sums of the counter that attempts were told.
+    pub sums: BTreeSet<i64>,
     pub seen: Seen,
     pub reliable: BTreeSet<JobId>,
     /// What the primary's driver runs.
@@ -150,6 +152,7 @@ pub(crate) fn run(seed: u64, trace: bool) -> Seen {
         order: 0,
         queue: BTreeMap::new(),
         meanings: Meanings::new(),
+        sums: BTreeSet::new(),
         disk: Disk::default(),
         primary: None,
         primary_process: 0,

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bench;
+mod data;
 mod drivers;
 mod runs;
 mod talk;

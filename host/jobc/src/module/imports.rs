@@ -44,7 +44,7 @@ const WASI: [(&str, &[&str]); 6] = [
 ];
 
 /// The interfaces of our own package, with their functions.
-const TASK: [(&str, &[&str]); 5] = [
+const TASK: [(&str, &[&str]); 8] = [
     (
         "context",
         &[
@@ -62,13 +62,23 @@ const TASK: [(&str, &[&str]); 5] = [
     ("log", &["write"]),
     ("driver", &["spawn", "under-way", "wait", "cancel", "next"]),
     ("script", &["source", "name"]),
+    ("data-types", &[]),
+    (
+        "private-data",
+        &["get", "set", "delete", "add", "entries", "wait"],
+    ),
+    (
+        "public-data",
+        &["get", "set", "delete", "add", "entries", "wait"],
+    ),
 ];
 const TASK_PACKAGE: &str = "wasmhost:task";
 /// The one version of the one interface for configuration; it has no release yet.
 const CONFIG: &str = "wasi:config/store@0.2.0-rc.1";
 const CONFIG_PACKAGE: &str = "wasi:config";
 
-const OFFER: &str = "sandboxes offer wasmhost:task@0.1 (context, status, log, driver, script), \
+const OFFER: &str = "sandboxes offer wasmhost:task@0.1 (context, status, log, driver, script, \
+    private-data, public-data), \
     wasi:config/store@0.2.0-rc.1 and WASI 0.2 (cli, clocks, io, random; filesystem and sockets \
     without any grant)";
 

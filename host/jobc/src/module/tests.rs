@@ -361,6 +361,9 @@ fn every_module_has_its_manifest_at_the_top() {
 /// A core module as wit-bindgen makes it, for the given world.
 fn with_component_type(world: &str, core: &str) -> Vec<u8> {
     let mut resolve = wit_parser::Resolve::default();
+    resolve
+        .push_str("store.wit", wasmhost_proto::CONFIG_WIT)
+        .unwrap();
     let package = resolve
         .push_str("task.wit", wasmhost_proto::TASK_WIT)
         .unwrap();

@@ -90,6 +90,7 @@ fn job(definition: &Definition, values: &Values, nodes: Vec<NodePlan>) -> JobPla
         total_ms: definition.job.total_ms,
         on_failure: definition.job.on_failure,
         concurrency: definition.job.concurrency,
+        publishes: definition.job.publishes.clone(),
         params: params
             .map(|(name, value)| (name.clone(), value.json.to_string()))
             .collect(),

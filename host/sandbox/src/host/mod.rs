@@ -2,6 +2,7 @@
 
 mod config;
 mod context;
+mod data;
 mod driver;
 mod log;
 mod script;
@@ -16,6 +17,8 @@ wasmtime::component::bindgen!({
     imports: {
         "wasmhost:task/driver.wait": async,
         "wasmhost:task/driver.next": async,
+        "wasmhost:task/private-data": async,
+        "wasmhost:task/public-data": async,
         "wasmhost:task/status": trappable,
         "wasmhost:task/log": trappable,
     },

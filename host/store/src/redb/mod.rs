@@ -14,6 +14,7 @@ mod codec;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod crash;
+mod data;
 mod definitions;
 mod ends;
 mod job;
@@ -48,7 +49,7 @@ use std::error::Error;
 use std::path::Path;
 use wasmhost_core::record::{
     AttemptRecord, DefinitionHead, DefinitionRecord, JobRecord, LibraryRecord, ModuleRecord,
-    OutcomeRecord, RecoveredJob, RequestRecord, TokenRecord, WorkerRecord, Write,
+    OutcomeRecord, RecoveredData, RecoveredJob, RequestRecord, TokenRecord, WorkerRecord, Write,
 };
 use wasmhost_proto::plan::JobPlan;
 use wasmhost_proto::{Digest, JobId, NodeIndex, TaskId, TokenId};
@@ -219,6 +220,10 @@ impl Store for RedbStore {
 
     fn token(&self, token: TokenId) -> Result<Option<TokenRecord>, StoreError> {
         self.get(TOKENS, "tokens", token.0)
+    }
+
+    fn data(&self) -> Result<RecoveredData, StoreError> {
+        data::all(&self.read()?)
     }
 
     fn definitions(&self) -> Result<Vec<DefinitionHead>, StoreError> {

@@ -11,6 +11,8 @@ pub(super) type TaskKey = (u64, u16, u32);
 pub(super) type NodeKey = (u64, u16);
 /// Job, node, index, attempt, term.
 pub(super) type AttemptKey = (u64, u16, u32, u32, u64);
+/// Job or 0, public space or nothing, key.
+pub(super) type DataKey = (u64, &'static str, &'static str);
 /// A stored definition's name, version.
 pub(super) type VersionKey = (&'static str, u32);
 
@@ -38,6 +40,10 @@ pub(super) const SPAWNED: TableDefinition<TaskKey, Bytes> = TableDefinition::new
 pub(super) const REQUESTS: TableDefinition<&str, Bytes> = TableDefinition::new("requests");
 /// The keys of those that wait, by their numbers, so that a restart reads no others.
 pub(super) const WAITING: TableDefinition<u64, &str> = TableDefinition::new("waiting_requests");
+/// Private and public data.
+pub(super) const DATA: TableDefinition<DataKey, Bytes> = TableDefinition::new("data");
+/// The last change of data that each attempt has made.
+pub(super) const CALLS: TableDefinition<TaskKey, Bytes> = TableDefinition::new("data_calls");
 pub(super) const WORKERS: TableDefinition<u64, Bytes> = TableDefinition::new("workers");
 pub(super) const MODULES: TableDefinition<[u8; 32], Bytes> = TableDefinition::new("modules");
 /// Libraries by name.

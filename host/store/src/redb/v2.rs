@@ -15,7 +15,9 @@ pub(super) fn step(txn: &WriteTransaction) -> Result<(), StoreError> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use crate::redb::tables::{BODIES, DEFINITIONS, META, PREPARED, SCHEMA, SPAWNED, VERSIONS};
+    use crate::redb::tables::{
+        BODIES, CALLS, DATA, DEFINITIONS, META, PREPARED, SCHEMA, SPAWNED, VERSIONS,
+    };
     use crate::{RedbStore, Store};
     use ::redb::Database;
     use wasmhost_core::record::Write;
@@ -34,6 +36,8 @@ mod tests {
         txn.delete_table(VERSIONS).unwrap();
         txn.delete_table(PREPARED).unwrap();
         txn.delete_table(SPAWNED).unwrap();
+        txn.delete_table(DATA).unwrap();
+        txn.delete_table(CALLS).unwrap();
         txn.open_table(META).unwrap().insert(SCHEMA, 2).unwrap();
         txn.commit().unwrap();
         drop(database);
@@ -41,6 +45,7 @@ mod tests {
         let store = RedbStore::open(&path).unwrap();
         assert_eq!(store.term().unwrap(), 7);
         assert_eq!(store.definitions().unwrap(), vec![]);
+        assert!(store.data().unwrap().entries.is_empty());
         assert!(store.named_blobs().unwrap().is_empty());
     }
 }

@@ -1,14 +1,15 @@
-//! From version 3 to 4: libraries came, and requests to a primary's own driver.
+//! From version 3 to 4: libraries came, requests to a primary's own driver, and data.
 
 use super::tables::LIBRARIES;
-use super::{requests, storage};
+use super::{data, requests, storage};
 use crate::StoreError;
 use ::redb::WriteTransaction;
 
 /// Brings a database of version 3 to version 4.
 pub(super) fn step(txn: &WriteTransaction) -> Result<(), StoreError> {
     txn.open_table(LIBRARIES).map_err(storage)?;
-    requests::create(txn)
+    requests::create(txn)?;
+    data::create(txn)
 }
 
 #[cfg(test)]

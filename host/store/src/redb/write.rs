@@ -5,7 +5,7 @@ use super::ends::{self, Change};
 use super::tables::{
     ATTEMPTS, ENDS, JOBS, KEYS, LIBRARIES, LIVE, META, MODULES, PLANS, TERM, TOKENS, WORKERS,
 };
-use super::{codec, definitions, job, prepared, requests, spawned, storage};
+use super::{codec, data, definitions, job, prepared, requests, spawned, storage};
 use crate::StoreError;
 use ::redb::WriteTransaction;
 use std::collections::BTreeMap;
@@ -84,6 +84,10 @@ fn put_rare(txn: &WriteTransaction, write: &Write) -> Result<(), StoreError> {
         }
         Write::Spawned(task, record) => spawned::put(txn, *task, record)?,
         Write::Request(record) => requests::put(txn, record)?,
+        Write::Data(write) => data::put(txn, write)?,
+        Write::DataCall(task, record) => data::put_call(txn, *task, record)?,
+        Write::RemoveDataCall(task) => data::remove_call(txn, *task)?,
+        Write::RemoveJobData(job) => data::remove_job(txn, *job)?,
         Write::Prepared(job, node, record) => prepared::put(txn, *job, *node, record)?,
         Write::RemovePrepared(job, node) => prepared::remove(txn, *job, *node)?,
         Write::Definition(record) => definitions::put(txn, record)?,

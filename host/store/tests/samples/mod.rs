@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use wasmhost_core::prepared::PreparedRecord;
 use wasmhost_core::record::{
-    AttemptRecord, DefinitionBody, DefinitionHead, DefinitionRecord, JobFailureRecord, JobRecord,
-    LibraryRecord, ModuleRecord, OutcomeRecord, Published, RequestAnswer, RequestRecord,
-    StoredResult, TokenRecord, WorkerRecord, Write,
+    AttemptRecord, CallRecord, DataWrite, DefinitionBody, DefinitionHead, DefinitionRecord,
+    JobFailureRecord, JobRecord, LibraryRecord, ModuleRecord, OutcomeRecord, Published,
+    RequestAnswer, RequestRecord, SpaceId, StoredResult, TokenRecord, WorkerRecord, Write,
 };
 use wasmhost_proto::api::{Counts, JobState, TokenKind};
+use wasmhost_proto::data::{DataReply, DataValue, Entry, Writer};
 use wasmhost_proto::input::{Array, BlobRef, Input, Item};
 use wasmhost_proto::module::{Manifest, ModuleKind};
 use wasmhost_proto::outcome::{Failure, FailureKind, Usage};
@@ -327,4 +328,45 @@ pub fn definition(name: &str, version: u32) -> DefinitionRecord {
             lists: BTreeMap::from([("lines:l".into(), vec!["x".into(), String::new()])]),
         },
     }
+}
+
+/// A change of data: a value of every type in turn.
+pub fn datum(space: SpaceId, key: &str, revision: u64) -> Write {
+    let value = match revision % 6 {
+        0 => DataValue::Text("red".into()),
+        1 => DataValue::Int(-7),
+        2 => DataValue::Float(0.5),
+        3 => DataValue::Flag(true),
+        4 => DataValue::Json("[1]".into()),
+        _ => DataValue::Bytes(vec![1, 2, 255]),
+    };
+    let writer = match &space {
+        SpaceId::Job(job) => Writer::Task(task(job.0, 1, 2)),
+        SpaceId::Public(_) => Writer::Client,
+    };
+    Write::Data(Box::new(DataWrite {
+        space,
+        key: key.into(),
+        entry: Some(Entry {
+            key: key.into(),
+            value,
+            revision,
+            at: Timestamp(revision),
+            writer,
+        }),
+        revision,
+    }))
+}
+
+/// The last change of an attempt.
+pub fn data_call(task: TaskId, call: u64) -> Write {
+    let record = CallRecord {
+        lease: Lease {
+            term: 1,
+            attempt: 2,
+        },
+        call,
+        reply: DataReply::Sum(4, call),
+    };
+    Write::DataCall(task, Box::new(record))
 }

@@ -16,6 +16,7 @@ mod batch;
 mod blobs;
 mod capacity;
 mod catalogue;
+mod data;
 mod definitions;
 mod driver;
 mod edge;

@@ -55,9 +55,14 @@ pub(crate) fn document() -> utoipa::openapi::OpenApi {
         if !path.starts_with(paths::API) {
             continue;
         }
-        for operation in [&mut item.get, &mut item.post, &mut item.delete]
-            .into_iter()
-            .flatten()
+        for operation in [
+            &mut item.get,
+            &mut item.post,
+            &mut item.put,
+            &mut item.delete,
+        ]
+        .into_iter()
+        .flatten()
         {
             guard(operation);
         }

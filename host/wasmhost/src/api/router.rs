@@ -3,7 +3,7 @@
 use super::problem::Problem;
 use super::state::Shared;
 use super::{
-    batch, blobs, definitions, driver, edge, events, info, jobs, libraries, metrics, modules,
+    batch, blobs, data, definitions, driver, edge, events, info, jobs, libraries, metrics, modules,
     openapi, results, status, tasks, tokens, workers,
 };
 use axum::Router;
@@ -38,6 +38,10 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(driver::get))
         .routes(routes!(driver::list, driver::make).layer(DefaultBodyLimit::max(MAX_REQUEST_BODY)))
         .routes(routes!(driver::show, driver::withdraw))
+        .routes(routes!(data::spaces))
+        .routes(routes!(data::list))
+        .routes(routes!(data::get, data::put, data::delete))
+        .routes(routes!(data::add))
         .routes(routes!(events::cluster))
         .routes(routes!(workers::list))
         .routes(routes!(workers::drain))

@@ -6,6 +6,7 @@ mod cancel;
 mod check;
 mod completions;
 mod context;
+mod data;
 mod definition;
 mod dev;
 mod drain;
@@ -105,6 +106,9 @@ enum Command {
     /// Store, list, show, compare and remove definitions
     #[command(subcommand, visible_alias = "definitions")]
     Definition(definition::Verb),
+    /// Read, change and watch the public data of jobs
+    #[command(subcommand)]
+    Data(data::Verb),
     /// Create, list and revoke tokens of workers and clients
     #[command(subcommand, visible_alias = "tokens")]
     Token(token::Verb),
@@ -191,6 +195,7 @@ async fn dispatch(command: Command, cx: &Context) -> anyhow::Result<Exit> {
         Command::Module(verb) => module::run(verb, cx).await,
         Command::Library(verb) => library::run(verb, cx).await,
         Command::Definition(verb) => definition::run(verb, cx).await,
+        Command::Data(verb) => data::run(verb, cx).await,
         Command::Token(verb) => token::run(verb, cx).await,
         Command::Info => info::run(cx).await,
         Command::Completions(args) => completions::run(args),

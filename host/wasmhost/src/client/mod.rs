@@ -2,6 +2,7 @@
 //! asks a primary; there is no other way from the command line to it.
 
 mod calls;
+mod data;
 mod definitions;
 mod driver;
 pub(crate) mod error;

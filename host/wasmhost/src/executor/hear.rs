@@ -2,6 +2,7 @@
 //! keeps within their bounds. Anything else costs it its life. May be dropped while it
 //! waits: a run leaves its seat only when there is room to tell of it.
 
+use super::calls;
 use super::drives::{asked, drives};
 use super::ipc::Receiver;
 use super::output::{Gather, GatherError, OutputData};
@@ -108,6 +109,12 @@ async fn handle(
             let call = asked(message)?;
             drives(shared, seat, run, call).await?;
         }
+        FromExecutor::Data {
+            run,
+            call,
+            space,
+            op,
+        } => calls::pass_on(shared, seat, run, (call, space, op)).await?,
         FromExecutor::Returned(runs) => {
             let room = shared.room().await;
             room.send(PoolEvent::Returned(returned(shared, seat, &runs)?));

@@ -5,6 +5,7 @@
 //! concerns the runs that it gave to it.
 
 mod cache;
+mod calls;
 mod child;
 mod compile;
 mod drives;

@@ -13,6 +13,7 @@ use std::time::Duration;
 use std::{fs, io};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use wasmhost_proto::data::{DataCall, DataReply};
 use wasmhost_proto::executor::{RunId, SpawnedEnd, ToExecutor};
 use wasmhost_proto::module::ModuleKind;
 use wasmhost_proto::outcome::{Failure, Usage};
@@ -93,6 +94,8 @@ pub(crate) enum PoolEvent {
         /// What for.
         call: DriverCall,
     },
+    /// A run reads or changes data.
+    Calls(Box<DataCall>),
     /// Runs are over.
     Ended(Vec<PoolEnd>),
     /// Runs have not begun and do not any more: the pool was asked for them, or
@@ -219,6 +222,11 @@ impl Pool {
     /// Gives a driver the request that it waits for, or tells it that no more come.
     pub(crate) fn requested(&self, run: RunId, request: Option<Box<DriverRequest>>) {
         self.tell(run, |_| ToExecutor::Request { run, request });
+    }
+
+    /// Tells a run what came of its call.
+    pub(crate) fn answer(&self, run: RunId, call: u64, reply: DataReply) {
+        self.tell(run, |_| ToExecutor::Data { run, call, reply });
     }
 
     fn tell(&self, run: RunId, act: impl FnOnce(&mut Placed) -> ToExecutor) {

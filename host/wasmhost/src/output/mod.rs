@@ -6,6 +6,7 @@ macro_rules! put { ($($arg:tt)*) => { { let _ = writeln!($($arg)*); } } }
 
 mod attempt;
 pub(crate) mod bars;
+pub(crate) mod data;
 pub(crate) mod definitions;
 pub(crate) mod explain;
 mod graph;

@@ -4,6 +4,7 @@
 //! ([`turns`]); workers' sessions, preparing and committing run beside it and come
 //! back as events. Decides nothing.
 
+mod asks;
 mod driver;
 mod gate;
 mod gc;

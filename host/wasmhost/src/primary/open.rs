@@ -57,6 +57,7 @@ pub(super) fn open(dir: &Path) -> anyhow::Result<Opened> {
             .collect(),
         workers: store.workers()?,
         requests: store.waiting_requests()?,
+        data: store.data()?,
     };
     Ok(Opened {
         lock,

@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep_until};
 use wasmhost_core::clock::{Mono, Now};
 use wasmhost_core::worker::{Effect, Ended, Event, Worker};
 use wasmhost_link::Uplink;
+use wasmhost_proto::data::DataAnswer;
 use wasmhost_proto::executor::SpawnedEnd;
 use wasmhost_proto::wire::{CancelSpawned, PrimaryFrame, Spawn};
 use wasmhost_sandbox::DriverCall;
@@ -252,6 +253,7 @@ impl Driver {
                 DriverCall::Await => Event::Await(task, lease),
                 DriverCall::NextRequest => Event::NextRequest(task, lease),
             }),
+            PoolEvent::Calls(call) => self.handle(Event::Data(call)),
             PoolEvent::Ended(ends) => {
                 for end in ends {
                     let ended = self.runs.ended(end);
@@ -301,8 +303,23 @@ impl Driver {
             Effect::Prepare { spec } => self.modules.prepare(&spec),
             Effect::Start(start) => self.runs.start(start),
             Effect::TakeBack => self.runs.take_back(),
+            Effect::Data(answer) => {
+                let DataAnswer {
+                    task,
+                    lease,
+                    call,
+                    reply,
+                } = *answer;
+                self.runs
+                    .tell((task, lease), |pool, run| pool.answer(run, call, reply));
+            }
             Effect::Spawned(end) => self.runs.spawned(*end),
-            Effect::Request(given) => self.runs.requested(*given),
+            Effect::Request(given) => {
+                let request = given.request.map(Box::new);
+                let driver = (given.task, given.lease);
+                self.runs
+                    .tell(driver, |pool, run| pool.requested(run, request));
+            }
             Effect::Cancel(task, lease) => {
                 let ended = self.runs.cancel((task, lease));
                 self.ended(ended);

@@ -328,17 +328,15 @@ impl Runs {
         });
     }
 
-    /// Passes an end on to the driver, if that still runs.
+    /// Passes an end on to the driver.
     pub(super) fn child(&self, driver: Key, name: String, end: SpawnedEnd) {
-        if let Some(Phase::Running(run, _)) = self.live.get(&driver) {
-            self.pool.spawned(*run, name, end);
-        }
+        self.tell(driver, |pool, run| pool.spawned(run, name, end));
     }
 
-    /// Gives a driver the request that it wants, if it still runs.
-    pub(super) fn requested(&self, given: wire::GivenRequest) {
-        if let Some(Phase::Running(run, _)) = self.live.get(&(given.task, given.lease)) {
-            self.pool.requested(*run, given.request.map(Box::new));
+    /// Tells an attempt something, if it still runs.
+    pub(super) fn tell(&self, attempt: Key, act: impl FnOnce(&Pool, RunId)) {
+        if let Some(Phase::Running(run, _)) = self.live.get(&attempt) {
+            act(&self.pool, *run);
         }
     }
 

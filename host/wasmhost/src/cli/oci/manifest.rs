@@ -143,7 +143,7 @@ mod tests {
             &format!(r#"{{"manifests":[{one}]}}"#),
             Err("index of several"),
         );
-        check("[]", Err("its manifest is none"));
+        check("[]", Err("no layer"));
         check("", Err("its manifest is none"));
         let odd = r#"{"layers":[{"mediaType":"application/wasm","digest":"../../etc","size":1}]}"#;
         check(odd, Err("no SHA-256"));

@@ -5,6 +5,7 @@
 //! `outbox` what is to be said. Runs that end without ever having to wait cost
 //! neither a task nor a message of their own.
 
+mod calling;
 mod driving;
 mod outbox;
 mod runs;
@@ -81,6 +82,7 @@ fn take(executor: &Rc<Executor>, message: ToExecutor) -> io::Result<()> {
             }
         }
         ToExecutor::InputChunk { run, bytes, last } => executor.input(run, &bytes, last),
+        ToExecutor::Data { run, call, reply } => executor.answered(run, call, reply),
         ToExecutor::Spawned { run, key, end } => executor.spawned(run, key, end),
         ToExecutor::Request { run, request } => executor.requested(run, request),
         ToExecutor::Cancel { run } => executor.cancel(run),

@@ -161,6 +161,11 @@ impl Executor {
         }
     }
 
+    /// The handle of a run that has begun.
+    pub(super) fn controls(&self, id: RunId) -> Option<Controls> {
+        Some(self.running.borrow().get(&id)?.controls.clone())
+    }
+
     /// The line of a driver that runs.
     pub(super) fn driver(&self, id: RunId) -> Option<Driver> {
         self.running.borrow().get(&id)?.driver.clone()
@@ -266,6 +271,7 @@ impl Executor {
                 let run = executor
                     .sandbox
                     .run(&program, attempt, controls.clone(), outlet);
+                let run = executor.pass_on(id, &controls, run);
                 let finished = match driver {
                     None => run.await,
                     Some(driver) => executor.drive(id, driver, &controls, limit, run).await,

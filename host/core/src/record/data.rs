@@ -1,0 +1,50 @@
+//! Data as it is stored.
+
+use serde::{Deserialize, Serialize};
+use wasmhost_proto::data::{DataReply, Entry};
+use wasmhost_proto::{JobId, Lease, TaskId};
+
+/// Whose data it is.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum SpaceId {
+    /// A job's own.
+    Job(JobId),
+    /// Everybody's, by name.
+    Public(String),
+}
+
+/// A change of one key.
+#[derive(Clone, PartialEq, Debug)]
+pub struct DataWrite {
+    /// Where.
+    pub space: SpaceId,
+    /// Its key.
+    pub key: String,
+    /// What is there now; none when it was removed.
+    pub entry: Option<Entry>,
+    /// The revision of the change.
+    pub revision: u64,
+}
+
+/// The last change that an attempt made, with what came of it: should the attempt ask
+/// again, the answer was lost and the change was not.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct CallRecord {
+    /// The attempt's lease.
+    pub lease: Lease,
+    /// Which of its calls.
+    pub call: u64,
+    /// What came of it.
+    pub reply: DataReply,
+}
+
+/// All data as the store gives it back.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct RecoveredData {
+    /// The highest revision of any change.
+    pub revision: u64,
+    /// Every entry.
+    pub entries: Vec<(SpaceId, Entry)>,
+    /// The last changes of attempts.
+    pub calls: Vec<(TaskId, CallRecord)>,
+}
