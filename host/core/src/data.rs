@@ -106,6 +106,11 @@ impl Data {
         space.is_some()
     }
 
+    /// Whether any job has data.
+    pub fn has_private(&self) -> bool {
+        !self.spaces.is_empty() && self.jobs().next().is_some()
+    }
+
     /// Jobs that have data.
     pub fn jobs(&self) -> impl Iterator<Item = JobId> {
         // They come first.

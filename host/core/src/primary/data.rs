@@ -64,7 +64,7 @@ impl Desk {
 
     /// Whether any job may have left something.
     pub(super) fn in_use(&self) -> bool {
-        self.has_calls() || self.data.jobs().next().is_some()
+        self.has_calls() || self.data.has_private()
     }
 
     fn add_wait(&mut self, wait: Wait) -> (Mono, u64) {

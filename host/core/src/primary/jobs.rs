@@ -230,7 +230,8 @@ impl Primary {
                 self.send(worker, ToWorker::Forget { job: id });
             }
         }
-        self.queue.update(id, job.record.priority, 0, job.group);
+        // It has handed out all that it had: it is in no line.
+        debug_assert_eq!(self.queue.ready_of(id), 0);
         self.queue.leave(id, job.group, &job.plan);
         if !job.driven.is_empty() {
             self.driven -= 1;
