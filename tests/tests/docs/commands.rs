@@ -44,6 +44,22 @@ pub(crate) const ELSEWHERE: &[(&str, &str)] = &[
         "cargo install pulldown-cmark --version 0.13.0 --locked --target wasm32-wasip1 --root target/tools",
         EXAMPLES,
     ),
+    (
+        "wasmhost module push oci://ghcr.io/owner/tool:1.0 --name tool",
+        "tests/oci.rs, with a registry of its own",
+    ),
+    (
+        "wasmhost submit --module oci-layout:images/tool:1.0",
+        "tests/oci.rs, with a folder of its own",
+    ),
+    (
+        "wasmhost module push report.js",
+        "tests/scripts.rs, with the engines",
+    ),
+    (
+        "wasmhost module build report.js --to report.wasm",
+        "tests/scripts.rs, with the engines",
+    ),
     ("cargo xtask bench", BENCH),
     ("cargo xtask bench --list", BENCH),
     ("cargo xtask bench latency throughput-array --runs 9", BENCH),
@@ -70,6 +86,8 @@ pub(crate) const SPANS: &[(&str, &[&str])] = &[
     ("run-primary", &["run-primary --help"]),
     ("run-worker", &["run-worker --help"]),
     ("submit FILE", &["submit job.toml"]),
+    ("wasmhost submit", &["submit job.toml"]),
+    ("wasmhost check", &["check job.toml"]),
     (
         "submit NAME",
         &["definition apply job.toml --name stored", "submit stored"],
