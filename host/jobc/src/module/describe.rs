@@ -1,22 +1,68 @@
-//! A manifest put into a component that has none of its own.
+//! A manifest put into a component in the place of the one that it has.
 
+use super::manifest;
 use std::borrow::Cow;
 use wasm_encoder::{CustomSection, Encode as _, Section as _};
 use wasmhost_proto::module::{MANIFEST_SECTION, Manifest};
+use wasmparser::BinaryReader;
 
-/// `component` with its manifest, a section behind all others. The same component and
+/// The magic number and the version of a module.
+const PREAMBLE: usize = 8;
+
+/// `component` with its manifest, a section behind all others. How it is started, what it
+/// wants and what it was made from stays as it was said before. The same component and
 /// manifest give the same bytes.
 pub fn describe(component: &[u8], manifest: &Manifest) -> Vec<u8> {
+    let known = manifest::of_admitted(component);
+    let manifest = Manifest {
+        entry: known.entry,
+        wants: known.wants,
+        made_from: known.made_from,
+        ..manifest.clone()
+    };
     // Texts and JSON values: there is nothing in it that cannot be written.
-    let data = serde_json::to_vec(manifest).unwrap_or_default();
+    let data = serde_json::to_vec(&manifest).unwrap_or_default();
     let section = CustomSection {
         name: Cow::Borrowed(MANIFEST_SECTION),
         data: Cow::Owned(data),
     };
-    let mut bytes = component.to_vec();
+    let mut bytes = without(component);
     bytes.push(section.id());
     section.encode(&mut bytes);
     bytes
+}
+
+/// A module without a manifest at its top. What cannot be read as a section is kept.
+fn without(module: &[u8]) -> Vec<u8> {
+    let (preamble, mut rest) = module.split_at(module.len().min(PREAMBLE));
+    let mut kept = preamble.to_vec();
+    while let Some(len) = section(rest) {
+        let (section, after) = rest.split_at(len);
+        if !is_manifest(section) {
+            kept.extend_from_slice(section);
+        }
+        rest = after;
+    }
+    kept.extend_from_slice(rest);
+    kept
+}
+
+/// Bytes of the section that comes first: its number, its length, its content.
+fn section(bytes: &[u8]) -> Option<usize> {
+    let mut reader = BinaryReader::new(bytes, 0);
+    reader.read_u8().ok()?;
+    let len = reader.read_var_u32().ok()? as usize;
+    let end = reader.original_position().checked_add(len)?;
+    (end <= bytes.len()).then_some(end)
+}
+
+fn is_manifest(section: &[u8]) -> bool {
+    let mut reader = BinaryReader::new(section, 0);
+    let custom = reader.read_u8().is_ok_and(|id| id == 0) && reader.read_var_u32().is_ok();
+    custom
+        && reader
+            .read_string()
+            .is_ok_and(|name| name == MANIFEST_SECTION)
 }
 
 #[cfg(test)]
@@ -46,5 +92,14 @@ mod tests {
         let admitted = admit(&described, &Hint::default()).unwrap();
         assert_eq!(admitted.manifest, manifest);
         assert_eq!(admitted.bytes, described);
+        // A later one takes its place, but for what only the store knows.
+        let stored = admit(&plain, &Hint::default()).unwrap();
+        let again = admit(&describe(&stored.bytes, &manifest), &Hint::default()).unwrap();
+        assert_eq!(again.manifest.name, "report");
+        assert!(again.manifest.made_from.is_some());
+        assert_eq!(describe(&describe(&plain, &manifest), &manifest), described);
+        for broken in [&b""[..], b"\0asm", b"\0asm\x0d\0\x01\0\0\xff"] {
+            assert!(describe(broken, &manifest).starts_with(broken));
+        }
     }
 }
