@@ -60,7 +60,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("wit-component", &["wasmhost-jobc"]),
     ("wac-graph", &["wasmhost-jobc"]),
     ("wasmparser", &["wasmhost-jobc", "wasmhost-sandbox"]),
-    ("wit-bindgen", &["wasmhost-guest"]),
+    ("wit-bindgen", &["wasmhost-guest", "task-buckets"]),
     ("axum", &["wasmhost"]),
     ("clap", &["wasmhost"]),
 ];

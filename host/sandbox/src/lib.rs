@@ -13,6 +13,7 @@ mod cpu;
 mod driver;
 mod engine;
 mod host;
+mod keyvalue;
 mod limits;
 mod outcome;
 mod program;

@@ -23,6 +23,8 @@ pub const MAX_PUBLISHES: usize = 32;
 pub const MAX_DATA_PAGE: usize = 1000;
 /// Keys and values that one list call returns, bytes.
 pub const MAX_DATA_PAGE_BYTES: usize = 1 << 20;
+/// Keys of one call of `wasi:keyvalue/batch`, each of which costs a message.
+pub const MAX_BATCH_KEYS: usize = 1000;
 /// The longest that a call waits for a change, milliseconds; then it may be made again.
 pub const MAX_DATA_WAIT_MS: u64 = 60_000;
 /// The same over HTTP: well below the time limit of a request.

@@ -73,13 +73,21 @@ const TASK: [(&str, &[&str]); 8] = [
     ),
 ];
 const TASK_PACKAGE: &str = "wasmhost:task";
-/// The one version of the one interface for configuration; it has no release yet.
-const CONFIG: &str = "wasi:config/store@0.2.0-rc.1";
-const CONFIG_PACKAGE: &str = "wasi:config";
+/// Interfaces of packages that have no release yet, in the drafts that components import.
+const DRAFTS: [&str; 8] = [
+    "wasi:config/store@0.2.0-rc.1",
+    "wasi:config/store@0.2.0-draft-2024-09-27",
+    "wasi:keyvalue/store@0.2.0-draft2",
+    "wasi:keyvalue/atomics@0.2.0-draft2",
+    "wasi:keyvalue/batch@0.2.0-draft2",
+    "wasi:keyvalue/store@0.2.0-draft",
+    "wasi:keyvalue/atomics@0.2.0-draft",
+    "wasi:keyvalue/batch@0.2.0-draft",
+];
 
 const OFFER: &str = "sandboxes offer wasmhost:task@0.1 (context, status, log, driver, script, \
     private-data, public-data), \
-    wasi:config/store@0.2.0-rc.1 and WASI 0.2 (cli, clocks, io, random; filesystem and sockets \
+    wasi:config/store@0.2.0-rc.1, wasi:keyvalue@0.2.0-draft2 and WASI 0.2 (cli, clocks, io, random; filesystem and sockets \
     without any grant)";
 
 /// Whether an import of an admitted module is left to libraries: an interface of a
@@ -96,7 +104,13 @@ pub fn is_open(import: &str) -> bool {
 /// Whether sandboxes have interfaces of a package.
 fn is_ours(package: &str) -> bool {
     let wasi = WASI.iter().any(|(known, _)| *known == package);
-    wasi || [TASK_PACKAGE, CONFIG_PACKAGE].contains(&package)
+    wasi || package == TASK_PACKAGE || drafts(package).next().is_some()
+}
+
+/// What sandboxes have of a package that has no release.
+fn drafts(package: &str) -> impl Iterator<Item = &'static str> {
+    let of = move |name: &&str| name.split('/').next() == Some(package);
+    DRAFTS.into_iter().filter(of)
 }
 
 /// Names every import that neither sandboxes nor libraries can have.
@@ -170,9 +184,10 @@ fn component(types: &Types, import: &Import) -> Option<(String, String)> {
             format!("the module imports '{lacking}' of '{name}', which sandboxes do not have");
         return Some((message, suggest::help(&lacking, functions)));
     }
-    if package == CONFIG_PACKAGE {
-        let help = format!("sandboxes offer {CONFIG}");
-        return (name != CONFIG).then_some((unknown, help));
+    let offered: Vec<&str> = drafts(package).collect();
+    if !offered.is_empty() {
+        let help = format!("sandboxes offer {}", offered.join(", "));
+        return (!offered.contains(&name)).then_some((unknown, help));
     }
     let Some((_, interfaces)) = WASI.iter().find(|(known, _)| *known == package) else {
         let item = types.component_item_for_import(name).map(|item| item.ty);

@@ -108,6 +108,10 @@ fn unknown_imports_are_named_one_by_one() {
         ("wasmhost:task/statu@0.1.0", "did you mean `status`?"),
         ("wasmhost:task/log@0.2.0", "wasmhost:task@0.1"),
         ("wasi:config/store@0.2.0", "wasi:config/store@0.2.0-rc.1"),
+        (
+            "wasi:keyvalue/watcher@0.2.0-draft2",
+            "wasi:keyvalue/atomics@0.2.0-draft2",
+        ),
         ("plain", "'plain', which"),
     ] {
         check(

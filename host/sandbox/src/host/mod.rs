@@ -1,9 +1,11 @@
-//! The host's side of `wasmhost:task` and `wasi:config`, one file per interface.
+//! The host's side of `wasmhost:task`, `wasi:config` and `wasi:keyvalue`, one file per
+//! interface or package.
 
 mod config;
 mod context;
 mod data;
 mod driver;
+mod keyvalue;
 mod log;
 mod script;
 mod status;
@@ -19,10 +21,18 @@ wasmtime::component::bindgen!({
         "wasmhost:task/driver.next": async,
         "wasmhost:task/private-data": async,
         "wasmhost:task/public-data": async,
+        "wasi:keyvalue/store": async,
+        "wasi:keyvalue/atomics": async,
+        "wasi:keyvalue/batch": async,
         "wasmhost:task/status": trappable,
         "wasmhost:task/log": trappable,
     },
     exports: { default: async },
+    with: {
+        "wasi:keyvalue/store@0.2.0-draft.bucket": crate::keyvalue::Bucket,
+        "wasi:keyvalue/store@0.2.0-draft2.bucket": crate::keyvalue::Bucket,
+        "wasi:keyvalue/atomics@0.2.0-draft2.cas": crate::keyvalue::Cas,
+    },
 });
 
 /// Adds every interface of the world to `linker`.
