@@ -75,6 +75,34 @@ pub struct Status {
     /// Events that were dropped because there were too many.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub events_dropped: u64,
+    /// Calls of the host that the guest had made at its end, of those that are counted:
+    /// status, log and data.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub calls: u64,
+    /// What progress and values were before, oldest first: those that a report has shown,
+    /// thinned out when there are many. Views show it as a task's timeline.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(ignore))]
+    pub history: Vec<Past>,
+}
+
+/// What the progress or a value became, and when.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Past {
+    /// When it was reported, by the worker's clock.
+    pub at: Timestamp,
+    /// What it became.
+    pub was: Was,
+}
+
+/// What of a status has a past.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Was {
+    /// The progress.
+    Progress(Progress),
+    /// A value.
+    Value(NamedValue),
 }
 
 fn is_zero(n: &u64) -> bool {

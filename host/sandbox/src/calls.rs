@@ -43,6 +43,11 @@ impl Calls {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How many calls there were.
+    pub(crate) fn made(&self) -> u64 {
+        self.state().last
+    }
+
     /// The attempt is asked to stop: it waits for no change any more.
     pub(crate) fn stop(&self) {
         self.state().stopped = true;

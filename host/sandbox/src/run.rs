@@ -107,7 +107,9 @@ impl Sandbox {
             cpu_us: cpu.as_micros() as u64,
             peak_memory,
         };
-        finish(&board, result, usage)
+        let mut finished = finish(&board, result, usage);
+        finished.status.calls += controls.calls().made();
+        finished
     }
 }
 

@@ -91,8 +91,8 @@ fn the_format_on_disk_stays_as_it_is() {
     check::<u64, &[u8]>(&database, "plans", "a0c1d2cb479f5e9f");
     check::<u64, ()>(&database, "live", "7c9fa136d4413fa6");
     check::<&str, u64>(&database, "keys", "b163fb78c8d03fbd");
-    check::<(u64, u16, u32), &[u8]>(&database, "ends", "3155624a616ae45f");
-    check::<(u64, u16, u32, u32, u64), &[u8]>(&database, "attempts", "f964b8cde86c42f3");
+    check::<(u64, u16, u32), &[u8]>(&database, "ends", "1c9e6c4e435b680c");
+    check::<(u64, u16, u32, u32, u64), &[u8]>(&database, "attempts", "92b58590fae36636");
     check::<(u64, u16), &[u8]>(&database, "prepared", "a594d4136192de45");
     check::<(u64, u16, u32), &[u8]>(&database, "spawned", "a19a8597ba21697c");
     check::<&str, &[u8]>(&database, "requests", "a7a7d04293f3f985");

@@ -271,6 +271,9 @@ pub struct TaskView {
     pub waits_for: Option<String>,
     /// Its latest attempt first; those that were tried before follow.
     pub attempts: Vec<AttemptView>,
+    /// What its attempts went through, oldest first; only where one task is asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub timeline: Vec<super::Moment>,
     /// The recorded result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<ResultView>,

@@ -8,6 +8,7 @@ mod definition;
 mod driver;
 mod job;
 pub mod paths;
+mod timeline;
 
 pub use check::*;
 pub use cluster::*;
@@ -15,6 +16,7 @@ pub use data::*;
 pub use definition::*;
 pub use driver::*;
 pub use job::*;
+pub use timeline::*;
 
 use serde::{Deserialize, Serialize};
 

@@ -183,6 +183,14 @@ pub(crate) fn job_view() -> JobView {
     }
 }
 
+fn moment(what: Happening) -> Moment {
+    Moment {
+        at: at(10),
+        attempt: 1,
+        what,
+    }
+}
+
 pub(crate) fn task_view() -> TaskView {
     TaskView {
         job: job(),
@@ -217,6 +225,23 @@ pub(crate) fn task_view() -> TaskView {
                 status: Default::default(),
                 status_age_ms: None,
             },
+        ],
+        timeline: vec![
+            moment(Happening::Started {
+                worker: "host-1".into(),
+            }),
+            moment(Happening::Progress(Default::default())),
+            moment(Happening::Value(NamedValue {
+                name: "phase".into(),
+                value: Value::Text("parse".into()),
+            })),
+            moment(Happening::Event {
+                name: "page".into(),
+                value: Some(Value::Int(1)),
+            }),
+            moment(Happening::Ended {
+                failure: Some(trap().kind),
+            }),
         ],
         result: Some(ResultView {
             len: 2,

@@ -7,7 +7,7 @@ pub(crate) mod wire;
 
 use wasmhost_proto::input::BlobRef;
 use wasmhost_proto::outcome::{Failure, FailureKind, Usage};
-use wasmhost_proto::status::{Event, NamedValue, Progress, Status, Value};
+use wasmhost_proto::status::{Event, NamedValue, Past, Progress, Status, Value, Was};
 use wasmhost_proto::wire::{AttemptLimits, DriverRequest};
 use wasmhost_proto::{Digest, JobId, Lease, TaskId, Timestamp, TokenId, WorkerId};
 
@@ -125,5 +125,20 @@ pub(crate) fn status() -> Status {
             },
         ],
         events_dropped: 2,
+        calls: 12,
+        history: vec![
+            Past {
+                at: at(5),
+                was: Was::Progress(Progress {
+                    done: 1,
+                    total: Some(10),
+                    message: None,
+                }),
+            },
+            Past {
+                at: at(6),
+                was: Was::Value(value("int", Value::Int(-2))),
+            },
+        ],
     }
 }

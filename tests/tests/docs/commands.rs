@@ -119,6 +119,15 @@ pub(crate) const SPANS: &[(&str, &[&str])] = &[
     ),
     ("status JOB", &["status JOB"]),
     ("watch JOB", &["watch JOB"]),
+    ("wasmhost watch JOB", &["watch JOB"]),
+    // It draws on terminals alone; tests/watching.rs has what it says to programs.
+    ("watch --all", &["watch --help"]),
+    ("wasmhost watch --all", &["watch --help"]),
+    (
+        "wasmhost status JOB --max-age 500ms",
+        &["status JOB --max-age 500ms"],
+    ),
+    ("wasmhost show TASK", &["show JOB.1"]),
     (
         "logs JOB[.NODE][.INDEX]",
         &["logs JOB", "logs JOB.echo", "logs JOB.1", "logs JOB.echo.1"],

@@ -79,6 +79,16 @@ pub enum Event {
         /// Whether to drain.
         on: bool,
     },
+    /// A client wants to know of a job what is not old. Replied at once; the workers that
+    /// have to be heard are asked.
+    Poll {
+        /// For the reply.
+        request: RequestId,
+        /// The job.
+        job: JobId,
+        /// What is older is to be asked for, milliseconds.
+        max_age_ms: u64,
+    },
     /// A client reads or changes public data. Replied when all that it rests on is durable.
     Data {
         /// For the reply.
@@ -225,6 +235,11 @@ pub enum Reply {
     Worker(WorkerId),
     /// What came of a call.
     Data(Box<DataReply>),
+    /// So many workers have not said of a job what is new enough, and were asked.
+    Stale {
+        /// How many.
+        workers: u32,
+    },
 }
 
 /// Why a request was not carried out.

@@ -25,6 +25,7 @@ impl Primary {
         }
         // Attempts that overrun are looked for twice per lease.
         at = at.min(now.mono.after(self.config.lease_ms / 2));
+        at = at.min(worker.next_poll(self.config.poll_ms).unwrap_or(at));
         at = at.max(now.mono.after(1));
         match worker.watched {
             Some(set) if set <= at => return,
@@ -54,6 +55,9 @@ impl Primary {
             self.workers_changed.insert(id);
         }
         self.stop_overruns(now, id);
+        if self.config.poll_ms > 0 {
+            self.poll(now, id, self.config.poll_ms);
+        }
         self.watch(now, id);
     }
 

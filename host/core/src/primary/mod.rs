@@ -26,6 +26,7 @@ mod nodes;
 mod outcomes;
 mod persist;
 mod placing;
+mod polling;
 mod queue;
 mod ranges;
 mod reconcile;
@@ -49,7 +50,7 @@ use crate::record::Recovered;
 use crate::rng::Rng;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use timers::{Timer, Timers};
-use wasmhost_proto::limits::{DEFAULT_CANCEL_GRACE_MS, DEFAULT_LEASE_MS};
+use wasmhost_proto::limits::{DEFAULT_CANCEL_GRACE_MS, DEFAULT_LEASE_MS, DEFAULT_POLL_MS};
 use wasmhost_proto::{JobId, WorkerId};
 
 /// What an operator may set.
@@ -62,6 +63,9 @@ pub struct PrimaryConfig {
     /// After a restart, jobs that had started wait this long for workers that were
     /// connected before it, milliseconds.
     pub recovery_grace_ms: u64,
+    /// How often a worker that runs something is asked for all that its attempts have
+    /// published, milliseconds; 0: only when somebody wants to know.
+    pub poll_ms: u64,
 }
 
 impl Default for PrimaryConfig {
@@ -70,6 +74,7 @@ impl Default for PrimaryConfig {
             lease_ms: DEFAULT_LEASE_MS,
             cancel_grace_ms: DEFAULT_CANCEL_GRACE_MS,
             recovery_grace_ms: DEFAULT_LEASE_MS,
+            poll_ms: DEFAULT_POLL_MS,
         }
     }
 }
@@ -204,6 +209,11 @@ impl Primary {
                 worker,
                 on,
             } => self.drain(now, request, worker, on),
+            Event::Poll {
+                request,
+                job,
+                max_age_ms,
+            } => self.poll_job(now, request, job, max_age_ms),
             Event::Data { request, space, op } => self.client_calls(now, request, space, op),
             Event::Connected { session, worker } => self.connected(now, session, worker),
             Event::Frame { session, messages } => self.frame(now, session, messages),

@@ -67,6 +67,8 @@ pub(super) struct Worker {
     pub(super) recorded: bool,
     /// When its timer comes.
     pub(super) watched: Option<Mono>,
+    /// When it was last asked for all that its attempts have published.
+    pub(super) polled: Option<Mono>,
 }
 
 /// Workers by what could be done with them, so that nothing looks at all workers.
@@ -137,6 +139,7 @@ impl Worker {
             fruitless: None,
             recorded,
             watched: None,
+            polled: None,
         }
     }
 
@@ -344,6 +347,8 @@ impl Primary {
             (worker.batch, worker.completed) = (0, 0);
         }
         worker.incarnation = Some(register.incarnation);
+        // Its attempts are reported as they are when it comes back.
+        worker.polled = Some(now.mono);
         worker.name = register.name.chars().take(MAX_NAME).collect();
         worker.version = register.version.chars().take(MAX_NAME).collect();
         worker.slots = register.slots.clamp(1, MAX_SLOTS);

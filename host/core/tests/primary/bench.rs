@@ -19,6 +19,7 @@ pub(crate) const CONFIG: PrimaryConfig = PrimaryConfig {
     lease_ms: 1_000,
     cancel_grace_ms: 200,
     recovery_grace_ms: 500,
+    poll_ms: 0,
 };
 
 pub(crate) struct Bench {

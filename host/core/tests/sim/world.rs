@@ -143,6 +143,7 @@ pub(crate) fn run(seed: u64, trace: bool) -> Seen {
         lease_ms: rng.range(400, 3_000),
         cancel_grace_ms: rng.range(0, 500),
         recovery_grace_ms: rng.range(100, 3_000),
+        poll_ms: rng.pick(&[0, 100, 3_000]),
     };
     let count = rng.range(1, 6);
     let commit_ms = rng.pick(&[1, 20, 200]);

@@ -2,6 +2,7 @@
 //! and the loop that reports it: status, log, standard output, and the reason
 //! why the host stopped it.
 
+mod history;
 mod log;
 mod pipe;
 mod status;
@@ -162,19 +163,16 @@ impl Board {
     /// The status and the new log text, if there is anything new.
     pub(crate) fn news(&self) -> Option<(Status, String)> {
         let mut inner = self.lock();
-        std::mem::take(&mut inner.dirty)
-            .then(|| (inner.status.status().clone(), inner.log.take_new()))
+        std::mem::take(&mut inner.dirty).then(|| (inner.status.show(), inner.log.take_new()))
     }
 
     /// The last status, the rest of the log, and the standard output.
     pub(crate) fn finish(&self) -> (Status, String, Vec<u8>) {
         let mut inner = self.lock();
         let log = inner.log.finish();
-        (
-            inner.status.status().clone(),
-            log,
-            std::mem::take(&mut inner.output),
-        )
+        let mut status = inner.status.last();
+        status.calls = inner.calls;
+        (status, log, std::mem::take(&mut inner.output))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Progress, values and events within their bounds.
 
 use super::Halt;
+use super::history::History;
 use crate::text::clip;
 use std::time::{SystemTime, UNIX_EPOCH};
 use wasmhost_proto::Timestamp;
@@ -15,14 +16,25 @@ pub(super) struct StatusBoard {
     status: Status,
     /// What the values and events count for.
     bytes: usize,
+    history: History,
 }
 
 /// What an entry counts for beside its text.
 const ENTRY: usize = 64;
 
 impl StatusBoard {
-    pub(super) fn status(&self) -> &Status {
-        &self.status
+    /// All of it, to be shown: what is new in it is remembered.
+    pub(super) fn show(&mut self) -> Status {
+        self.history.note(now(), &mut self.status);
+        self.status.clone()
+    }
+
+    /// All of it at the end. What was never shown before has no past.
+    pub(super) fn last(&mut self) -> Status {
+        if !self.status.history.is_empty() {
+            self.history.note(now(), &mut self.status);
+        }
+        std::mem::take(&mut self.status)
     }
 
     pub(super) fn progress(&mut self, done: u64, total: Option<u64>, message: Option<String>) {
@@ -154,14 +166,8 @@ mod tests {
                 board.set(format!("v{i}"), Value::Int(round)).unwrap();
             }
         }
-        assert_eq!(board.status().values.len(), MAX_STATUS_VALUES);
-        assert!(
-            board
-                .status()
-                .values
-                .iter()
-                .all(|v| v.value == Value::Int(1))
-        );
+        assert_eq!(board.status.values.len(), MAX_STATUS_VALUES);
+        assert!(board.status.values.iter().all(|v| v.value == Value::Int(1)));
         let halt = board.set("more".into(), Value::Flag(true)).unwrap_err();
         assert_eq!(halt.kind, FailureKind::HostCallLimit);
     }
@@ -176,7 +182,7 @@ mod tests {
         }
         let value = size("same", Some(&text()));
         let kept = (MAX_STATUS_BYTES - value) / size("e", Some(&text()));
-        assert_eq!(board.status().events.len(), kept);
+        assert_eq!(board.status.events.len(), kept);
         let halt = (0..2).find_map(|i| board.set(format!("v{i}"), text()).err());
         assert_eq!(halt.unwrap().kind, FailureKind::HostCallLimit);
     }
@@ -187,8 +193,8 @@ mod tests {
         for _ in 0..MAX_EVENTS + 7 {
             board.event("e".repeat(100), None).unwrap();
         }
-        assert_eq!(board.status().events.len(), MAX_EVENTS);
-        assert_eq!(board.status().events_dropped, 7);
-        assert!(board.status().events[0].name.len() <= MAX_STATUS_NAME);
+        assert_eq!(board.status.events.len(), MAX_EVENTS);
+        assert_eq!(board.status.events_dropped, 7);
+        assert!(board.status.events[0].name.len() <= MAX_STATUS_NAME);
     }
 }

@@ -16,7 +16,7 @@ use wasmhost_proto::input::{Array, BlobRef, Input, Item};
 use wasmhost_proto::module::{Manifest, ModuleKind};
 use wasmhost_proto::outcome::{Failure, FailureKind, Usage};
 use wasmhost_proto::plan::{JobPlan, NodeInput, NodePlan, OnFailure};
-use wasmhost_proto::status::{Event, NamedValue, Progress, Status, Value};
+use wasmhost_proto::status::{Event, NamedValue, Past, Progress, Status, Value, Was};
 use wasmhost_proto::wire::AttemptLimits;
 use wasmhost_proto::{Digest, JobId, Lease, TaskId, Timestamp, TokenId, WorkerId};
 
@@ -214,6 +214,20 @@ fn status() -> Status {
             },
         ],
         events_dropped: 4,
+        calls: 7,
+        history: vec![
+            Past {
+                at: Timestamp(5),
+                was: Was::Progress(Progress::default()),
+            },
+            Past {
+                at: Timestamp(6),
+                was: Was::Value(NamedValue {
+                    name: "v".into(),
+                    value: Value::Int(2),
+                }),
+            },
+        ],
     }
 }
 

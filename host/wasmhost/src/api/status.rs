@@ -3,31 +3,75 @@
 //! Bounded however large the job is: running tasks, the latest that ended, and
 //! how many are left out.
 
-use super::extract::Path;
+use super::extract::{Path, Query};
 use super::problem::Problem;
 use super::state::{App, Shared};
 use super::{jobs, resolve, tasks};
 use axum::Json;
 use axum::extract::State;
+use serde::Deserialize;
 use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
+use tokio::time::timeout;
+use utoipa::IntoParams;
 use wasmhost_core::primary::LiveTask;
 use wasmhost_core::record::OutcomeRecord;
 use wasmhost_proto::api::{JobStatus, JobView, TaskState, TaskView};
-use wasmhost_proto::limits::{MAX_STATUS_ENDED, MAX_STATUS_LIVE};
+use wasmhost_proto::limits::{MAX_STATUS_ENDED, MAX_STATUS_LIVE, MIN_POLL_MS, POLL_WAIT_MS};
 use wasmhost_proto::{JobId, NodeIndex, TaskId, WorkerId};
 use wasmhost_store::{Store, StoreError};
 
 /// A job with its running tasks, the latest that ended, and its workers.
 #[utoipa::path(get, path = "/api/v1/jobs/{job}/status", tag = "jobs", operation_id = "get_job_status",
-    params(("job" = String, Path, description = "Id, unique prefix, or `latest`")),
+    params(("job" = String, Path, description = "Id, unique prefix, or `latest`"), StatusQuery),
     responses((status = 200, description = "The status now", body = JobStatus)))]
 pub(crate) async fn get(
     State(app): State<Shared>,
     Path(job): Path<String>,
+    Query(query): Query<StatusQuery>,
 ) -> Result<Json<JobStatus>, Problem> {
     let id = resolve::job(&app, &job).await?;
+    if let Some(max_age_ms) = query.max_age_ms {
+        hear(&app, id, max_age_ms).await?;
+    }
     load(&app, id).await.map(Json)
 }
+
+/// How fresh a status is to be.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct StatusQuery {
+    /// Asks the workers first whose word on the job's attempts is older than this, in
+    /// milliseconds, and waits for them, up to two seconds. One that does not answer
+    /// is seen by its age.
+    max_age_ms: Option<u64>,
+}
+
+/// Waits until the workers of a job have said what is no older than this, or for long enough.
+async fn hear(app: &App, id: JobId, max_age_ms: u64) -> Result<(), Problem> {
+    // Below what a question takes, a new one would always be due.
+    let max_age_ms = max_age_ms.max(MIN_POLL_MS);
+    let heard = async {
+        while app
+            .handle
+            .poll(id, max_age_ms)
+            .await
+            .map_err(jobs::refused)?
+            > 0
+        {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        Ok(())
+    };
+    // The time being up is no mistake: the status says how old it is.
+    timeout(Duration::from_millis(POLL_WAIT_MS), heard)
+        .await
+        .unwrap_or(Ok(()))
+}
+
+/// Between two looks at whether workers have answered.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// Puts the status together.
 pub(crate) async fn load(app: &App, id: JobId) -> Result<JobStatus, Problem> {

@@ -13,7 +13,9 @@ use std::sync::Arc;
 use utoipa::IntoParams;
 use wasmhost_core::primary::LiveTask;
 use wasmhost_core::record::{AttemptRecord, OutcomeRecord, StoredResult};
-use wasmhost_proto::api::{AttemptView, JobView, Page, ResultView, TaskState, TaskView, UsageView};
+use wasmhost_proto::api::{
+    AttemptView, JobView, Page, ResultView, TaskState, TaskView, UsageView, timeline,
+};
 use wasmhost_proto::limits::{DEFAULT_PAGE, MAX_PAGE, MAX_PAGE_SCAN};
 use wasmhost_proto::outcome::{FailureKind, Usage};
 use wasmhost_proto::{NodeIndex, TaskId, WorkerId};
@@ -74,10 +76,10 @@ pub(crate) async fn get(
     Path((job, node, index)): Path<(String, String, String)>,
 ) -> Result<Json<TaskView>, Problem> {
     let (job, task) = find(&app, &job, &node, &index).await?;
-    let views = views(&app, &job, vec![task]).await?;
-    let view = views.into_iter().next();
-    view.map(Json)
-        .ok_or_else(|| Problem::not_found(format!("there is no task {task}")))
+    let stories = stories(&app, vec![task]).await?;
+    let story = stories.into_iter().next();
+    let story = story.ok_or_else(|| Problem::not_found(format!("there is no task {task}")))?;
+    Ok(Json(story.told(&job)))
 }
 
 /// A task by what the client wrote of it.
@@ -193,6 +195,11 @@ pub(crate) async fn views(
     job: &JobView,
     tasks: Vec<TaskId>,
 ) -> Result<Vec<TaskView>, Problem> {
+    let stories = stories(app, tasks).await?;
+    Ok(stories.into_iter().map(|story| story.view(job)).collect())
+}
+
+async fn stories(app: &App, tasks: Vec<TaskId>) -> Result<Vec<Story>, Problem> {
     // The core first: a task that it no longer holds has a durable end.
     let tasks: Arc<[TaskId]> = tasks.into();
     let asked = tasks.clone();
@@ -204,17 +211,13 @@ pub(crate) async fn views(
                 .collect::<Vec<_>>()
         })
         .await?;
-    let stories = app
-        .read(move |store| {
-            let names = worker_names(store)?;
-            tasks
-                .iter()
-                .zip(live)
-                .map(|(task, live)| story(store, &names, *task, live))
-                .collect::<Result<Vec<_>, _>>()
-        })
-        .await?;
-    Ok(stories.into_iter().map(|story| story.view(job)).collect())
+    app.read(move |store| {
+        let names = worker_names(store)?;
+        let each = tasks.iter().zip(live);
+        each.map(|(task, live)| story(store, &names, *task, live))
+            .collect::<Result<Vec<_>, _>>()
+    })
+    .await
 }
 
 /// Names of all workers that ever joined.
@@ -278,8 +281,20 @@ impl Story {
         })
     }
 
-    /// The view; `job` gives the node's name.
-    pub(crate) fn view(self, job: &JobView) -> TaskView {
+    /// The view, with the timeline.
+    fn told(mut self, job: &JobView) -> TaskView {
+        let timeline = timeline(&mut self.attempts);
+        TaskView {
+            timeline,
+            ..self.view(job)
+        }
+    }
+
+    /// The view without the timeline; `job` gives the node's name.
+    pub(crate) fn view(mut self, job: &JobView) -> TaskView {
+        for attempt in &mut self.attempts {
+            attempt.status.history = Vec::new();
+        }
         let node = job.nodes.get(usize::from(self.task.node));
         let (state, waits_for) = match (self.live, &self.outcome) {
             (Some(live), _) => (live.state, live.waits_for),
@@ -295,6 +310,7 @@ impl Story {
             state,
             waits_for,
             attempts: self.attempts,
+            timeline: Vec::new(),
             result: self.outcome.and_then(|o| o.result).map(result_view),
         }
     }

@@ -18,6 +18,8 @@ use wasmhost_proto::api::{JobStatus, JobView, TaskState, TaskView};
 pub(crate) struct Follow {
     /// Write log lines as they come.
     pub(crate) logs: bool,
+    /// Write each status as a line of JSON.
+    pub(crate) changes: bool,
     /// Only the log lines of this node or task.
     pub(crate) only: Option<Reference>,
     /// Stop after this time.
@@ -73,6 +75,9 @@ pub(crate) async fn job(
             }
             () = &mut timeout => break Followed::TimedOut(updates.job),
         };
+        if options.changes {
+            bars.data(&format!("{}\n", serde_json::to_string(&status)?))?;
+        }
         bars.update(&status);
         if options.logs {
             logs.follow(client, &status, options.only.as_ref(), &bars)

@@ -17,6 +17,7 @@ mod follow;
 mod info;
 mod jobs;
 mod library;
+mod live;
 mod logs;
 mod module;
 mod modules;
@@ -79,7 +80,7 @@ enum Command {
     Show(show::Args),
     /// The status of a job: its tasks, progress and values now
     Status(status::Args),
-    /// Watch a job until it ends
+    /// Watch a job until it ends, or the whole cluster
     Watch(watch::Args),
     /// What tasks logged or wrote to standard error
     Logs(logs::Args),

@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use tokio_util::sync::CancellationToken;
 use wasmhost_proto::api::{DriverView, StoredName};
-use wasmhost_proto::limits::{DEFAULT_CANCEL_GRACE_MS, DEFAULT_LEASE_MS};
+use wasmhost_proto::limits::{DEFAULT_CANCEL_GRACE_MS, DEFAULT_LEASE_MS, DEFAULT_POLL_MS};
 
 #[derive(clap::Args, Debug, Default)]
 pub(crate) struct Args {
@@ -51,6 +51,15 @@ pub(crate) struct Args {
         hide_env_values = true
     )]
     pub(crate) lease: Option<Millis>,
+    /// Ask workers that run something this often what their tasks have published [default: 5s];
+    /// 0s: only when somebody wants to know
+    #[arg(
+        long,
+        env = "WASMHOST_POLL",
+        value_name = "TIME",
+        hide_env_values = true
+    )]
+    pub(crate) poll: Option<Millis>,
     /// Certificate (PEM) for https, instead of one of the cluster
     #[arg(
         long,
@@ -109,6 +118,8 @@ impl Args {
             .lease
             .or(file.lease)
             .map_or(DEFAULT_LEASE_MS, |lease| lease.0);
+        let poll = self.poll.or(file.poll);
+        let poll_ms = poll.map_or(DEFAULT_POLL_MS, |poll| poll.0);
         let allow_plain = self.insecure_http || file.insecure_http.unwrap_or(false);
         let files = (
             self.tls_cert.or_else(|| file.tls_cert.clone()),
@@ -133,6 +144,7 @@ impl Args {
                 advertise,
                 lease_ms,
                 cancel_grace_ms: DEFAULT_CANCEL_GRACE_MS,
+                poll_ms,
             },
             http: HttpOptions {
                 listen: http,

@@ -15,6 +15,9 @@ pub(crate) struct Args {
     /// At most this many tasks of a node
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
+    /// Of a task, show the whole timeline
+    #[arg(long)]
+    timeline: bool,
 }
 
 pub(crate) async fn run(args: Args, cx: &Context) -> anyhow::Result<Exit> {
@@ -22,7 +25,7 @@ pub(crate) async fn run(args: Args, cx: &Context) -> anyhow::Result<Exit> {
     let Reference { job, node, index } = args.what;
     match (node, index) {
         (None, _) => whole(&client, cx, &job).await?,
-        (Some(node), Some(index)) => task(&client, cx, &job, &node, index).await?,
+        (Some(node), Some(index)) => task(&client, cx, &job, (&node, index), args.timeline).await?,
         (Some(node), None) => {
             let listing = Listing {
                 limit: Some(args.limit as usize),
@@ -31,7 +34,7 @@ pub(crate) async fn run(args: Args, cx: &Context) -> anyhow::Result<Exit> {
             };
             let page = client.tasks(&job, &listing).await?;
             if let [only] = page.items.as_slice() {
-                return task(&client, cx, &job, &node, only.index)
+                return task(&client, cx, &job, (&node, only.index), args.timeline)
                     .await
                     .map(|()| Exit::OK);
             }
@@ -84,15 +87,16 @@ async fn task(
     client: &Client,
     cx: &Context,
     job: &str,
-    node: &str,
-    index: u32,
+    (node, index): (&str, u32),
+    whole: bool,
 ) -> anyhow::Result<()> {
     let task = client.task(job, node, index).await?;
     let log = match cx.out.is_json() || task.attempts.is_empty() {
         true => String::new(),
         false => client.task_log(job, node, index).await?,
     };
+    let of = client.job(&task.job.to_string()).await?;
     let id = |t: &TaskView| format!("{}.{}", t.job, lists::task_name(t));
-    cx.out
-        .answer(&task, id, |task| story::task(task, &log, human::now()))
+    let told = |task: &TaskView| story::task(task, &of, &log, whole, human::now());
+    cx.out.answer(&task, id, told)
 }

@@ -102,12 +102,28 @@ impl Client {
         self.get(&["jobs", job, "status"], &[]).await
     }
 
+    /// The status after the workers were asked whose word is older than this.
+    pub(crate) async fn fresh_status(
+        &self,
+        job: &str,
+        max_age_ms: u64,
+    ) -> Result<JobStatus, ClientError> {
+        let age = [("max_age_ms", max_age_ms.to_string())];
+        self.get(&["jobs", job, "status"], &age).await
+    }
+
     /// A stream of [`JobStatus`] that ends after the job has.
     pub(crate) async fn job_events(&self, job: &str) -> Result<Events, ClientError> {
         let response = self
             .send(self.request(Method::GET, &["jobs", job, "events"], &[]))
             .await?;
         Ok(Events::new(self.addr().into(), response))
+    }
+
+    /// A stream of jobs and workers, as they change.
+    pub(crate) async fn cluster_events(&self) -> Result<Events, ClientError> {
+        let request = self.request(Method::GET, &["events"], &[]);
+        Ok(Events::new(self.addr().into(), self.send(request).await?))
     }
 
     pub(crate) async fn tasks(

@@ -10,7 +10,7 @@ mod sse;
 
 pub(crate) use calls::{Listing, PATIENCE, TRY_EVERY};
 pub(crate) use error::ClientError;
-pub(crate) use sse::Events;
+pub(crate) use sse::{Events, SseEvent};
 
 use crate::settings::Settings;
 use error::root;

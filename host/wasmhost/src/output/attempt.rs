@@ -4,12 +4,15 @@ use super::human::{count, duration, line, memory, number};
 use super::style::{Tone, dim};
 use std::fmt::Write;
 use wasmhost_proto::Timestamp;
-use wasmhost_proto::api::AttemptView;
+use wasmhost_proto::api::{AttemptView, UsageView};
 use wasmhost_proto::limits::{MAX_FAILURE_TEXT, MAX_NAME};
 use wasmhost_proto::outcome::Failure;
 use wasmhost_proto::status::{NamedValue, Progress, Value};
+use wasmhost_proto::wire::AttemptLimits;
 
-pub(crate) fn attempt(a: &AttemptView, now: Timestamp) -> String {
+/// An attempt and what it used of its limits, if they are known. What it published
+/// when, the timeline tells.
+pub(crate) fn attempt(a: &AttemptView, limits: Option<&AttemptLimits>, now: Timestamp) -> String {
     let mut out = String::new();
     let state = match (&a.failure, a.ended, a.started) {
         (Some(failure), ..) => Tone::Bad.paint(failure.kind.name()),
@@ -33,45 +36,13 @@ pub(crate) fn attempt(a: &AttemptView, now: Timestamp) -> String {
         time.unwrap_or_default()
     );
     if let Some(usage) = &a.usage {
-        let ms = |ms: f64| {
-            if ms < 10.0 {
-                format!("{ms:.2} ms")
-            } else {
-                duration(ms as u64)
-            }
-        };
-        put!(
-            out,
-            "  {}",
-            dim(format!(
-                "{} wall, {} cpu, {} memory at most",
-                ms(usage.wall_ms),
-                ms(usage.cpu_ms),
-                memory(usage.peak_memory)
-            ))
-        );
+        put!(out, "  {}", dim(used(usage, a.status.calls, limits)));
     }
     if let Some(p) = &a.status.progress {
         put!(out, "  progress: {}", progress(p));
     }
     for v in &a.status.values {
         put!(out, "  {}", value(v));
-    }
-    for event in &a.status.events {
-        let said = event
-            .value
-            .as_ref()
-            .map(|v| format!(": {}", bare(v)))
-            .unwrap_or_default();
-        let after = a
-            .started
-            .map(|start| format!("+{} ", duration(event.at.since(start))));
-        put!(
-            out,
-            "  {}{}{said}",
-            dim(after.unwrap_or_default()),
-            line(&event.name, 80)
-        );
     }
     if a.status.events_dropped > 0 {
         put!(
@@ -90,6 +61,27 @@ pub(crate) fn attempt(a: &AttemptView, now: Timestamp) -> String {
         put!(out, "{}", failure(f).trim_end());
     }
     out
+}
+
+/// What was used, of what.
+fn used(usage: &UsageView, calls: u64, limits: Option<&AttemptLimits>) -> String {
+    let ms = |ms: f64| match ms < 10.0 {
+        true => format!("{ms:.2} ms"),
+        false => duration(ms as u64),
+    };
+    let of = |limit: Option<String>| limit.map(|l| format!(" of {l}")).unwrap_or_default();
+    let wall = of(limits.map(|l| duration(l.wall_ms)));
+    let most = of(limits.map(|l| memory(l.memory)));
+    let calls = match calls {
+        0 => String::new(),
+        n => format!(", {}", count(n, "host call")),
+    };
+    format!(
+        "{}{wall} wall, {} cpu, {}{most} memory{calls}",
+        ms(usage.wall_ms),
+        ms(usage.cpu_ms),
+        memory(usage.peak_memory),
+    )
 }
 
 pub(crate) fn failure(failure: &Failure) -> String {
@@ -135,7 +127,7 @@ pub(crate) fn value(named: &NamedValue) -> String {
     format!("{}={}", line(&named.name, MAX_NAME), bare(&named.value))
 }
 
-fn bare(value: &Value) -> String {
+pub(crate) fn bare(value: &Value) -> String {
     match value {
         Value::Text(text) | Value::Json(text) => line(text, 120),
         Value::Int(n) => n.to_string(),

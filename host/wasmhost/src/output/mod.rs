@@ -17,6 +17,7 @@ pub(crate) mod problem;
 pub(crate) mod story;
 pub(crate) mod style;
 pub(crate) mod table;
+pub(crate) mod timeline;
 
 use crate::cli::exit::Fault;
 use crate::settings::OutputFormat;

@@ -6,6 +6,7 @@ use super::graph;
 use super::human::{clean, count, duration, instant, line, size};
 use super::lists::{self, kind, short, tally};
 use super::style::{Named, Tone, bold, dim};
+use super::timeline::timeline;
 use std::fmt::Write;
 use wasmhost_proto::Timestamp;
 use wasmhost_proto::api::{JobFailure, JobState, JobStatus, JobView, ModuleView, TaskView};
@@ -166,8 +167,9 @@ pub(crate) fn next(job: &JobView) -> String {
     dim(format!("next: {verbs}"))
 }
 
-/// A task with all its attempts; `log` is that of the latest.
-pub(crate) fn task(task: &TaskView, log: &str, now: Timestamp) -> String {
+/// A task with all its attempts; `log` is that of the latest, `all` of its timeline is
+/// told or what fits.
+pub(crate) fn task(task: &TaskView, job: &JobView, log: &str, all: bool, now: Timestamp) -> String {
     let mut out = String::new();
     put!(
         out,
@@ -175,6 +177,19 @@ pub(crate) fn task(task: &TaskView, log: &str, now: Timestamp) -> String {
         bold(format!("{}.{}", task.job, lists::task_name(task))),
         task.state.painted()
     );
+    let node = job.nodes.iter().find(|node| node.name == task.node);
+    if let Some(node) = node {
+        put!(
+            out,
+            "{}",
+            dim(format!(
+                "module {}, job {} {}",
+                short(&node.module),
+                line(&job.name, MAX_NAME),
+                job.state.word()
+            ))
+        );
+    }
     if let Some(why) = &task.waits_for {
         put!(out, "waits: {}", line(why, 400));
     }
@@ -190,7 +205,12 @@ pub(crate) fn task(task: &TaskView, log: &str, now: Timestamp) -> String {
         );
     }
     for a in &task.attempts {
-        put!(out, "\n{}", attempt(a, now).trim_end());
+        let limits = node.map(|node| &node.limits);
+        put!(out, "\n{}", attempt(a, limits, now).trim_end());
+    }
+    let timeline = timeline(&task.timeline, all);
+    if !timeline.is_empty() {
+        put!(out, "\n{}", timeline.trim_end());
     }
     if !log.is_empty() {
         put!(

@@ -48,6 +48,9 @@ pub(crate) struct PrimaryOptions {
     pub(crate) lease_ms: u64,
     /// From a cancelled attempt's flag to its kill, milliseconds.
     pub(crate) cancel_grace_ms: u64,
+    /// How often workers that run something are asked what they have published,
+    /// milliseconds; 0: only when somebody wants to know.
+    pub(crate) poll_ms: u64,
 }
 
 /// What the parts of one primary share.
@@ -121,6 +124,7 @@ pub(crate) async fn start(options: PrimaryOptions) -> anyhow::Result<(Handle, Ru
         lease_ms: options.lease_ms,
         cancel_grace_ms: options.cancel_grace_ms,
         recovery_grace_ms: options.lease_ms,
+        poll_ms: options.poll_ms,
     };
     let seed = getrandom::u64().map_err(|e| anyhow::anyhow!("no randomness: {e}"))?;
     let core = Primary::new(config, shared.term, seed, clock.now(), opened.recovered);

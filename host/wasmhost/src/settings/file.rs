@@ -44,6 +44,8 @@ pub(crate) struct PrimaryFile {
     pub(crate) http: Option<std::net::SocketAddr>,
     pub(crate) advertise: Option<String>,
     pub(crate) lease: Option<Millis>,
+    /// How often workers that run something are asked what they have published.
+    pub(crate) poll: Option<Millis>,
     pub(crate) tls_cert: Option<PathBuf>,
     pub(crate) tls_key: Option<PathBuf>,
     pub(crate) insecure_http: Option<bool>,

@@ -36,6 +36,7 @@ async fn primary(dir: &Path, listen: &str) -> (Handle, Running) {
         advertise: None,
         lease_ms: DEFAULT_LEASE_MS,
         cancel_grace_ms: 0,
+        poll_ms: 0,
     };
     start(options).await.unwrap()
 }

@@ -93,6 +93,7 @@ impl Fixture {
             advertise: None,
             lease_ms: 15_000,
             cancel_grace_ms: 100,
+            poll_ms: 0,
         };
         let (handle, running) = start(options).await.unwrap();
         // What the first start leaves is what the API takes.

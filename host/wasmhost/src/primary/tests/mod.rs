@@ -75,6 +75,7 @@ fn options(dir: &Path) -> PrimaryOptions {
         advertise: None,
         lease_ms: 60_000,
         cancel_grace_ms: 1_000,
+        poll_ms: 0,
     }
 }
 
