@@ -14,8 +14,8 @@ use crate::state::State;
 use wasmtime::component::{HasSelf, Linker};
 
 wasmtime::component::bindgen!({
-    world: "platform",
-    path: "../../proto/wit",
+    world: "wasmhost:platform/platform",
+    path: ["../../proto/wit", "../../proto/platform"],
     imports: {
         "wasmhost:task/driver.wait": async,
         "wasmhost:task/driver.next": async,
