@@ -26,6 +26,7 @@ mod shipping;
 mod status;
 mod table;
 mod throughput;
+mod watching;
 
 use crate::place::Place;
 use crate::report::Measured;

@@ -3,7 +3,7 @@
 use crate::scenario::Group;
 use crate::{
     cold, compute, core, faults, idle, latency, memory, queue, sandbox, scripts, shipping, status,
-    throughput,
+    throughput, watching,
 };
 
 /// Every group; a file of scenarios adds its own here.
@@ -15,6 +15,7 @@ pub(crate) fn all() -> Vec<&'static Group> {
         cold::GROUPS,
         queue::GROUPS,
         status::GROUPS,
+        watching::GROUPS,
         faults::GROUPS,
         idle::GROUPS,
         memory::GROUPS,

@@ -154,7 +154,8 @@ fn definition(input: &[u8]) -> String {
         ..SubmitRequest::default()
     };
     let view = check(&request, &Shelf);
-    assert_eq!(outline(&request).is_ok(), view.is_ok());
+    // Who knows the modules finds more mistakes, never fewer.
+    assert!(view.is_err() || outline(&request).is_ok());
     let mut answer = match view {
         Ok(view) => format!("{} tasks", view.nodes.len()),
         Err(mistakes) => codes(&text, &mistakes),

@@ -4,10 +4,11 @@
 //! a slow watcher skips states and never holds anybody up. What it missed while
 //! it was slow it reads again whole.
 
+use super::boards::{self, Latest};
 use super::extract::Path;
 use super::problem::Problem;
 use super::state::{Shared, place};
-use super::{jobs, resolve, status};
+use super::{jobs, resolve};
 use crate::primary::Change;
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -40,9 +41,8 @@ pub(crate) async fn job(
 ) -> Result<Events, Problem> {
     let place = place(&app.watchers, "event streams")?;
     let id = resolve::job(&app, &job).await?;
-    // Before the first look, so that no change falls between the two.
-    let changes = app.handle.changes();
-    Ok(stream(place, move |out| watch_job(app, id, changes, out)))
+    let latest = boards::join(&app, id);
+    Ok(stream(place, move |out| watch_job(latest, out)))
 }
 
 /// All live jobs and workers at once, then each that changes, as events `job`
@@ -89,28 +89,14 @@ async fn pause(app: &Shared) -> Option<()> {
     app.closing.run_until_cancelled(gather).await
 }
 
-async fn watch_job(
-    app: Shared,
-    id: JobId,
-    mut changes: Receiver<Change>,
-    out: Sender,
-) -> Option<()> {
+async fn watch_job(mut latest: Latest, out: Sender) -> Option<()> {
     loop {
-        let status = status::load(&app, id).await.ok()?;
-        send(&out, "job", &status).await?;
-        if status.job.state.is_final() {
+        latest.changed().await.ok()?;
+        let shown = latest.borrow_and_update().clone()?;
+        let event = Event::default().event("job").data(&shown.json);
+        out.send(Ok(event)).await.ok()?;
+        if shown.last {
             return Some(());
-        }
-        pause(&app).await?;
-        let concerns =
-            |change: &Change| matches!(change, Change::Job(j) | Change::JobEnded(j) if *j == id);
-        loop {
-            match app.closing.run_until_cancelled(changes.recv()).await? {
-                Ok(change) if concerns(&change) => break,
-                Ok(_) => {}
-                Err(RecvError::Lagged(_)) => break,
-                Err(RecvError::Closed) => return None,
-            }
         }
     }
 }

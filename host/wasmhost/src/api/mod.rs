@@ -14,6 +14,7 @@
 mod auth;
 mod batch;
 mod blobs;
+mod boards;
 mod capacity;
 mod catalogue;
 mod data;

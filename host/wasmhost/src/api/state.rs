@@ -1,6 +1,7 @@
 //! What all handlers share: the primary's handle, the module catalogue, the
 //! counts of what may happen at once. Decides nothing.
 
+use super::boards::Boards;
 use super::catalogue::Catalogue;
 use super::definitions::Bounds;
 use super::metrics::Metrics;
@@ -36,6 +37,8 @@ pub(crate) struct App {
     pub(crate) metrics: Metrics,
     /// Event streams at once.
     pub(crate) watchers: Arc<Semaphore>,
+    /// The jobs that they watch.
+    pub(crate) boards: Boards,
     /// Submissions compiled at once.
     pub(crate) submissions: Arc<Semaphore>,
     /// Uploads at once.
@@ -67,6 +70,7 @@ impl App {
             serving: Serving::new(driver),
             metrics: Metrics::new(),
             watchers: Arc::new(Semaphore::new(limits::MAX_WATCHERS)),
+            boards: Boards::default(),
             submissions: Arc::new(Semaphore::new(limits::MAX_SUBMISSIONS)),
             uploads: Arc::new(Semaphore::new(limits::MAX_UPLOADS)),
             admissions: Arc::new(Semaphore::new(limits::MAX_ADMISSIONS)),
