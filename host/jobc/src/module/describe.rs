@@ -1,8 +1,6 @@
 //! A manifest put into a component in the place of the one that it has.
 
 use super::manifest;
-use std::borrow::Cow;
-use wasm_encoder::{CustomSection, Encode as _, Section as _};
 use wasmhost_proto::module::{MANIFEST_SECTION, Manifest};
 use wasmparser::BinaryReader;
 
@@ -14,21 +12,14 @@ const PREAMBLE: usize = 8;
 /// manifest give the same bytes.
 pub fn describe(component: &[u8], manifest: &Manifest) -> Vec<u8> {
     let known = manifest::of_admitted(component);
-    let manifest = Manifest {
+    let written = Manifest {
         entry: known.entry,
         wants: known.wants,
         made_from: known.made_from,
         ..manifest.clone()
     };
-    // Texts and JSON values: there is nothing in it that cannot be written.
-    let data = serde_json::to_vec(&manifest).unwrap_or_default();
-    let section = CustomSection {
-        name: Cow::Borrowed(MANIFEST_SECTION),
-        data: Cow::Owned(data),
-    };
     let mut bytes = without(component);
-    bytes.push(section.id());
-    section.encode(&mut bytes);
+    manifest::append(&mut bytes, &written);
     bytes
 }
 

@@ -78,6 +78,23 @@ pub(super) fn complete(manifest: &mut Manifest, hint: &Hint) {
 /// meaning for running. Depends on nothing but the content, so that it is the same for
 /// the same upload under another name.
 pub(super) fn stamp(module: &mut Vec<u8>, manifest: &Manifest) -> Result<(), Rejection> {
+    let len = append(module, manifest);
+    if len > MAX_MANIFEST || module.len() as u64 > MAX_MODULE {
+        return Err(reject(
+            "too-large",
+            format!(
+                "with its manifest the module has {} bytes, and may have {MAX_MODULE}; \
+                 the manifest has {len}, and may have {MAX_MANIFEST}",
+                module.len(),
+            ),
+            "strip its debug information, or shorten the documentation of its types",
+        ));
+    }
+    Ok(())
+}
+
+/// Writes the section behind all others; the bytes of the manifest.
+pub(super) fn append(module: &mut Vec<u8>, manifest: &Manifest) -> usize {
     // A manifest is texts, numbers and JSON: there is nothing that JSON cannot say.
     let data = serde_json::to_vec(manifest).unwrap_or_default();
     let section = CustomSection {
@@ -85,19 +102,7 @@ pub(super) fn stamp(module: &mut Vec<u8>, manifest: &Manifest) -> Result<(), Rej
         data: data.as_slice().into(),
     };
     section.append_to(module);
-    if data.len() > MAX_MANIFEST || module.len() as u64 > MAX_MODULE {
-        return Err(reject(
-            "too-large",
-            format!(
-                "with its manifest the module has {} bytes, and may have {MAX_MODULE}; \
-                 the manifest has {}, and may have {MAX_MANIFEST}",
-                module.len(),
-                data.len()
-            ),
-            "strip its debug information, or shorten the documentation of its types",
-        ));
-    }
-    Ok(())
+    data.len()
 }
 
 /// The manifest at the top of a module that was admitted; the empty one when it has none.

@@ -8,16 +8,20 @@ mod tests;
 
 use super::context::Context;
 use super::exit::{Exit, Fault};
-use crate::client::{Client, ClientError, Events, PATIENCE, SseEvent, TRY_EVERY};
+use crate::client::{Client, ClientError, Events, Listing, PATIENCE, SseEvent, TRY_EVERY};
+use futures_util::StreamExt;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
 use screen::{Key, Screen, Wanted};
 use std::io::IsTerminal;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use wasmhost_proto::api::{JobStatus, JobView, WorkerView};
 
 /// Between two looks at the job that is shown.
 const LOOK: Duration = Duration::from_millis(500);
+/// Jobs that are shown at first.
+const LATEST: usize = 50;
 /// Keys that wait to be taken.
 const KEYS: usize = 16;
 
@@ -31,8 +35,16 @@ pub(super) async fn run(cx: &Context) -> anyhow::Result<Exit> {
             .help(help)
             .into());
     }
-    let mut terminal = ratatui::try_init()?;
     let mut screen = Screen::new(client.addr());
+    // The stream tells of those that live; what ended before is worth a look, too.
+    let latest = Listing {
+        limit: Some(LATEST),
+        ..Listing::default()
+    };
+    for job in client.jobs(&latest).await?.items {
+        screen.job(job);
+    }
+    let mut terminal = ratatui::try_init()?;
     let shown = show(&client, &mut terminal, &mut screen).await;
     ratatui::restore();
     shown.map(|()| Exit::OK)
@@ -44,7 +56,7 @@ async fn show(
     screen: &mut Screen,
 ) -> anyhow::Result<()> {
     let mut keys = keys();
-    let mut stream = Stream::new(client);
+    let mut stream = pin!(told(client));
     let mut look = tokio::time::interval(LOOK);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -61,7 +73,7 @@ async fn show(
                 Some(None) => {}
                 None => return Ok(()),
             },
-            told = stream.next() => tell(screen, told?),
+            Some(told) = stream.next() => tell(screen, told?),
             _ = look.tick() => fetch(client, screen).await?,
         }
     }
@@ -70,12 +82,11 @@ async fn show(
 /// Writes every change as a line of JSON, `{"job": …}` or `{"worker": …}`, until interrupted.
 pub(super) async fn changes(cx: &Context) -> anyhow::Result<Exit> {
     let client = cx.client().await?;
-    let mut stream = Stream::new(&client);
-    let interrupted = super::signals::interrupted();
-    tokio::pin!(interrupted);
+    let mut stream = pin!(told(&client));
+    let mut interrupted = pin!(super::signals::interrupted());
     loop {
         let told = tokio::select! {
-            told = stream.next() => told?,
+            Some(told) = stream.next() => told?,
             done = &mut interrupted => {
                 done?;
                 return Ok(Exit::INTERRUPTED);
@@ -109,6 +120,13 @@ fn tell(screen: &mut Screen, told: Told) {
     }
 }
 
+/// What is told, without end. The stream keeps what is under way when nobody waits for it.
+fn told(client: &Client) -> impl futures_util::Stream<Item = Result<Told, ClientError>> {
+    futures_util::stream::unfold(Stream::new(client), |mut stream| async {
+        Some((stream.next().await, stream))
+    })
+}
+
 /// The cluster's events over connections that may break.
 struct Stream<'a> {
     client: &'a Client,
@@ -127,7 +145,7 @@ impl Stream<'_> {
         }
     }
 
-    /// Cancel safe. Fails when the primary is away for long, or refuses.
+    /// Fails when the primary is away for long, or refuses.
     async fn next(&mut self) -> Result<Told, ClientError> {
         loop {
             if self.lost.is_some() {
