@@ -50,6 +50,7 @@ fn everything(steps: &mut Steps, locked: &str) -> Result<()> {
         "clippy --workspace --profile guest --target {WASIP2} {engines} -- --deny warnings"
     ))?;
     steps.cargo(&format!("test --package wasmhost-engine {engines}"))?;
+    steps.step("a registry of images to test with", toolchain::registry)?;
     // The black-box tests start the binary: they cannot ask cargo for it. The whole
     // workspace, so that the dependencies are built once, with one set of features.
     steps.cargo(&format!("build --workspace{locked}"))?;

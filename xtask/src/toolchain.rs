@@ -1,5 +1,5 @@
-//! The WebAssembly targets of the Rust toolchain: adds what is missing, or says
-//! what to do.
+//! What the checks need beside Rust itself: adds the WebAssembly targets and the registry
+//! of images that are missing, or says what to do.
 
 use anyhow::{Context, Result, bail};
 use std::path::Path;
@@ -50,4 +50,30 @@ fn installed(target: &str) -> Result<bool> {
         .context("cannot start rustc")?;
     let folder = String::from_utf8_lossy(&output.stdout);
     Ok(output.status.success() && Path::new(folder.trim()).is_dir())
+}
+
+/// Installs the registry that `tests/registry.rs` starts, where that is simple: on Debian and
+/// its like, for root. Elsewhere that test says that it was left out.
+pub(crate) fn registry() -> Result<()> {
+    let there = |program: &str| {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+    };
+    if there("docker-registry") {
+        return Ok(());
+    }
+    let by_hand = "tests/registry.rs shows nothing without docker-registry: install it by hand";
+    let root = Command::new("id").arg("-u").output();
+    let root = root.is_ok_and(|id| id.stdout.trim_ascii() == b"0");
+    if !root || !there("apt-get") {
+        eprintln!("{by_hand}");
+        return Ok(());
+    }
+    let mut install = Command::new("apt-get");
+    install.args(["install", "-y", "-qq", "docker-registry"]);
+    match install.env("DEBIAN_FRONTEND", "noninteractive").status() {
+        Ok(status) if status.success() => {}
+        _ => eprintln!("{by_hand}"),
+    }
+    Ok(())
 }
