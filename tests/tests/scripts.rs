@@ -77,6 +77,49 @@ fn scripts_run_like_modules() {
     assert_eq!(names(&cluster), engines);
 }
 
+#[test]
+fn scripts_share_data() {
+    let cluster = cluster();
+    let job = cluster.submit(
+        r#"
+        [job]
+        publishes = ["board"]
+        [tasks.js]
+        script = { js = """
+            export default function () {
+                const board = host.publicData;
+                const first = board.set("board", "best", { length: 3.5, tour: [1, 2] }, "absent");
+                const thrown = (act) => { try { act(); } catch (e) { return e.message; } };
+                return [
+                    board.get("board", "best").value.tour[1],
+                    thrown(() => board.set("board", "best", 1, "absent")).includes("conflict: " + first),
+                    board.set("board", "best", "text", first) > first,
+                    board.add("board", "n", 4),
+                    thrown(() => board.set("other", "n", 1)).includes("publishes"),
+                    host.privateData.get("n"),
+                    board.entries("board", "", null, 10).entries.map((e) => e.key),
+                ];
+            }
+        """ }
+        [tasks.rhai]
+        after = ["js"]
+        script = { rhai = """
+            fn main(input) {
+                host.private_data.set("seen", #{ a: [1] });
+                [host.public_data.add("board", "n", 3), host.private_data.get("seen").value.a[0],
+                    host.public_data.get("board", "best").value]
+            }
+        """ }
+        "#,
+    );
+    let view = cluster.finish(&job);
+    assert_eq!(view["state"], "succeeded", "{view}\n{}", cluster.explain());
+    let tasks = cluster.tasks(&job);
+    let want = json!([2, true, true, 4, true, null, ["best", "n"]]);
+    assert_eq!(result(&tasks, "js", 0), want);
+    assert_eq!(result(&tasks, "rhai", 0), json!([7, 1, "text"]));
+}
+
 /// What a script says, and how it ends.
 #[test]
 fn failures_are_told_in_the_lines_of_the_script() {

@@ -35,6 +35,10 @@ pub(crate) const ELSEWHERE: &[(&str, &str)] = &[
         "wasmhost submit tasks/examples/tool/job.toml --wait --result-to pages.html",
         EXAMPLES,
     ),
+    (
+        "wasmhost submit tasks/examples/tour/job.toml --wait --result-to tour.svg",
+        EXAMPLES,
+    ),
     ("cargo xtask build-tasks engines/js", EXAMPLES),
     (
         "wasmhost module push target/tasks/engines/js.wasm --name engine-js",
@@ -120,6 +124,7 @@ pub(crate) const SPANS: &[(&str, &[&str])] = &[
     ("status JOB", &["status JOB"]),
     ("watch JOB", &["watch JOB"]),
     ("wasmhost watch JOB", &["watch JOB"]),
+    ("wasmhost data watch tour best-32", &["data watch --help"]),
     // It draws on terminals alone; tests/watching.rs has what it says to programs.
     ("watch --all", &["watch --help"]),
     ("wasmhost watch --all", &["watch --help"]),

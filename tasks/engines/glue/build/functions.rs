@@ -29,6 +29,8 @@ fn row(resolve: &Resolve, interface: &str, name: &str, function: &Function) -> S
     for (at, param) in function.params.iter().enumerate() {
         let (optional, choices) = match kind(resolve, &param.ty) {
             Some(TypeDefKind::Option(_)) => (true, vec![]),
+            // Nothing means the first case that carries nothing.
+            Some(TypeDefKind::Variant(v)) => (v.cases.iter().any(|c| c.ty.is_none()), vec![]),
             Some(TypeDefKind::Enum(cases)) => {
                 (false, cases.cases.iter().map(|c| &*c.name).collect())
             }

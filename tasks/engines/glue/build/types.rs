@@ -142,10 +142,18 @@ fn record(path: &str, names: &[&str]) -> String {
     )
 }
 
-/// A script names no case: the first that fits the value is meant, and one that is
-/// named `json` takes what no other does, as JSON text.
+/// A script names no case: the first that fits the value is meant, nothing means the first
+/// that carries nothing, and one that is named `json` takes what no other does, as JSON text.
 fn variant(path: &str, cases: &[(&str, bool)]) -> String {
     let (mut from, mut into, mut rest) = (String::new(), String::new(), String::new());
+    let mut named = String::new();
+    if let Some((name, _)) = cases.iter().find(|(_, has_payload)| !has_payload) {
+        let case = pascal(name);
+        let _ = write!(
+            from,
+            "if matches!(value, Value::Null) {{ return Ok({path}::{case}); }}"
+        );
+    }
     for (name, has_payload) in cases {
         let case = pascal(name);
         match (has_payload, *name) {
@@ -166,9 +174,13 @@ fn variant(path: &str, cases: &[(&str, bool)]) -> String {
             }
         }
         let _ = match has_payload {
+            true if *name == "json" => {
+                write!(into, "{path}::{case}(text) => Value::of_json(text),")
+            }
             true => write!(into, "{path}::{case}(value) => value.into_value(),"),
             false => write!(into, "{path}::{case} => Value::Text({name:?}.into()),"),
         };
+        let _ = write!(named, "{path}::{case} {{ .. }} => {name:?},");
     }
     if rest.is_empty() {
         let names: Vec<&str> = cases.iter().map(|(name, _)| *name).collect();
@@ -182,6 +194,7 @@ fn variant(path: &str, cases: &[(&str, bool)]) -> String {
         }}
         impl IntoValue for {path} {{
             fn into_value(self) -> Value {{ match self {{ {into} }} }}
+            fn case(&self) -> Option<&'static str> {{ Some(match self {{ {named} }}) }}
         }}\n"
     )
 }

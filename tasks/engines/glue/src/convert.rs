@@ -22,6 +22,11 @@ pub(crate) trait FromValue: Sized {
 pub(crate) trait IntoValue: Sized {
     fn into_value(self) -> Value;
 
+    /// The name of a variant's case.
+    fn case(&self) -> Option<&'static str> {
+        None
+    }
+
     fn list(values: Vec<Self>) -> Value {
         Value::List(values.into_iter().map(Self::into_value).collect())
     }
@@ -48,15 +53,16 @@ pub(crate) fn member<T: FromValue>(value: &mut Value, name: &str) -> Result<T, S
     T::from_value(value).map_err(|error| format!("{name}: {error}"))
 }
 
-/// A WIT result; its error is thrown.
+/// A WIT result; its error is thrown: its text, or the name of its case and what that carries.
 pub(crate) fn result<T: IntoValue, E: IntoValue>(result: Result<T, E>) -> Result<Value, String> {
-    match result {
-        Ok(value) => Ok(value.into_value()),
-        Err(error) => Err(match error.into_value() {
-            Value::Text(text) => text,
-            other => other.json()?,
-        }),
-    }
+    result.map(T::into_value).map_err(|error| {
+        let case = error.case();
+        match (error.into_value(), case) {
+            (Value::Text(text), _) => text,
+            (other, Some(case)) => format!("{case}: {}", other.json().unwrap_or_default()),
+            (other, None) => other.json().unwrap_or_default(),
+        }
+    })
 }
 
 fn wanted(what: &str, got: &Value) -> String {

@@ -1,6 +1,7 @@
 //! The table and the conversions, without an engine.
 
-use crate::convert::{FromValue, member};
+use crate::bindings::wasmhost::task::data_types::{Error, Expect, Value as Datum};
+use crate::convert::{FromValue, IntoValue, member, result};
 use crate::value::Value;
 use crate::{FUNCTIONS, members};
 
@@ -42,6 +43,9 @@ fn members_have_short_names_and_one_for_each_choice() {
     assert_eq!(arity("progress"), Some((1, 3)));
     assert_eq!(arity("info"), Some((1, 1)));
     assert_eq!(arity("job"), Some((0, 0)));
+    // What is expected to be there may be left out: anything.
+    let set = members().find(|m| m.interface == "public-data" && m.name == "set");
+    assert_eq!(set.map(|m| m.arity()), Some((3, 4)));
 }
 
 #[test]
@@ -68,6 +72,29 @@ fn members_of_objects_are_found_as_languages_write_them() {
         assert_eq!(member::<u8>(&mut value, "max-count"), Ok(3));
         assert_eq!(member::<Option<u8>>(&mut value, "other"), Ok(None));
     }
+}
+
+#[test]
+fn cases_are_chosen_by_what_fits_and_named_when_they_are_thrown() {
+    for (value, want) in [
+        (Value::Null, Expect::Any),
+        (Value::Text("absent".into()), Expect::Absent),
+        (Value::Int(7), Expect::Revision(7)),
+    ] {
+        let got = Expect::from_value(value.clone());
+        let got = got.map(|got| format!("{got:?}"));
+        assert_eq!(got, Ok(format!("{want:?}")), "{value:?}");
+    }
+    assert!(Expect::from_value(Value::Flag(true)).is_err());
+    for (error, want) in [
+        (Error::Conflict(7), "conflict: 7"),
+        (Error::Full("no room".into()), "no room"),
+        (Error::Stopped, "stopped"),
+    ] {
+        assert_eq!(result::<(), _>(Err(error)), Err(want.into()));
+    }
+    let json = Datum::Json(r#"{"a":[1]}"#.into()).into_value();
+    assert_eq!(json.json().as_deref(), Ok(r#"{"a":[1]}"#));
 }
 
 #[test]

@@ -43,6 +43,11 @@ impl Value {
         self.into_json().map(|json| json.to_string())
     }
 
+    /// What JSON text says; the text itself when it is nested too deep to be read.
+    pub(crate) fn of_json(text: String) -> Value {
+        serde_json::from_str::<Json>(&text).map_or(Value::Text(text), Value::from)
+    }
+
     fn into_json(self) -> Result<Json, String> {
         Ok(match self {
             Value::Null => Json::Null,
