@@ -33,6 +33,18 @@ pub struct Info {
     pub waiting_tasks: u64,
     /// Tasks running in them.
     pub running_tasks: u64,
+    /// Slots that are busy, in percent; 0 without any.
+    #[serde(default)]
+    pub load_percent: u32,
+    /// Modules in the store.
+    #[serde(default)]
+    pub modules: u64,
+    /// Bytes of them.
+    #[serde(default)]
+    pub modules_bytes: u64,
+    /// Definitions that are kept by name.
+    #[serde(default)]
+    pub definitions: u64,
 }
 
 /// Where a worker is.

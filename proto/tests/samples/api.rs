@@ -279,6 +279,10 @@ pub(crate) fn info() -> Info {
         live_jobs: 1,
         waiting_tasks: 90,
         running_tasks: 10,
+        load_percent: 62,
+        modules: 3,
+        modules_bytes: 4_096,
+        definitions: 2,
     }
 }
 

@@ -39,6 +39,8 @@ pub struct Totals {
     pub workers: u32,
     /// Slots of all of them.
     pub slots: u32,
+    /// Those of them that run something.
+    pub busy: u32,
     /// Jobs that have not ended.
     pub live_jobs: u64,
     /// Tasks waiting in them, on a worker or not.
@@ -260,6 +262,7 @@ impl Primary {
         Totals {
             workers: up().count() as u32,
             slots: up().map(|w| w.slots).sum(),
+            busy: up().map(|w| w.running.min(w.slots)).sum(),
             live_jobs: self.jobs.len() as u64,
             waiting_tasks: self.open_tasks - self.running_tasks,
             running_tasks: self.running_tasks,

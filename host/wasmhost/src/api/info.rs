@@ -7,12 +7,23 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use wasmhost_proto::api::Info;
+use wasmhost_store::Store;
 
 /// The primary and its totals.
 #[utoipa::path(get, path = "/api/v1/info", tag = "cluster", operation_id = "get_info",
     responses((status = 200, description = "The primary", body = Info)))]
 pub(crate) async fn get(State(app): State<Shared>) -> Result<Json<Info>, Problem> {
     let totals = app.ask(|primary, _| primary.totals()).await?;
+    let kept = |store: &dyn Store| {
+        let lens = store.modules()?.into_iter().map(|module| module.len);
+        let lens: Vec<u64> = lens.collect();
+        Ok((
+            lens.len() as u64,
+            lens.iter().sum(),
+            store.definitions()?.len() as u64,
+        ))
+    };
+    let (modules, modules_bytes, definitions) = app.read(kept).await?;
     let handle = &app.handle;
     Ok(Json(Info {
         version: env!("CARGO_PKG_VERSION").into(),
@@ -26,6 +37,10 @@ pub(crate) async fn get(State(app): State<Shared>) -> Result<Json<Info>, Problem
         live_jobs: totals.live_jobs,
         waiting_tasks: totals.waiting_tasks,
         running_tasks: totals.running_tasks,
+        load_percent: (100 * totals.busy).checked_div(totals.slots).unwrap_or(0),
+        modules,
+        modules_bytes,
+        definitions,
     }))
 }
 

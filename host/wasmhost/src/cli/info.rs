@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::exit::Exit;
-use crate::output::human::{count, duration, number};
+use crate::output::human::{count, duration, number, size};
 use wasmhost_proto::api::Info;
 
 pub(crate) async fn run(cx: &Context) -> anyhow::Result<Exit> {
@@ -19,8 +19,9 @@ pub(crate) async fn run(cx: &Context) -> anyhow::Result<Exit> {
 fn text(info: &Info, addr: &str) -> String {
     format!(
         "primary of cluster {} at {addr}, version {}, term {}, up {}\n\
-         workers join at {} (UDP): {} with {}\n\
-         {}: {} waiting, {} running\n",
+         workers join at {} (UDP): {} with {}, {} % busy\n\
+         {}: {} waiting, {} running\n\
+         {} ({}), {}\n",
         info.cluster,
         info.version,
         info.term,
@@ -28,8 +29,12 @@ fn text(info: &Info, addr: &str) -> String {
         info.worker_address,
         count(info.workers.into(), "worker"),
         count(info.slots.into(), "slot"),
+        info.load_percent,
         count(info.live_jobs, "live job"),
         count(info.waiting_tasks, "task"),
         number(info.running_tasks),
+        count(info.modules, "module"),
+        size(info.modules_bytes),
+        count(info.definitions, "definition"),
     )
 }
