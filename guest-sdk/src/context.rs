@@ -4,6 +4,7 @@
 use crate::data::{DataError, Datum, Entry, Expect};
 use crate::driver::{Ended, Event};
 use crate::error::TaskError;
+use crate::keep::Keeper;
 use crate::throttle::Throttle;
 use crate::value::Value;
 use std::cell::RefCell;
@@ -24,7 +25,7 @@ pub enum Level {
 }
 
 /// What a [`Context`] stands on: the platform's imports, or a test's stand-in.
-pub(crate) trait Host {
+pub(crate) trait Host: Keeper {
     fn job(&self) -> String;
     fn task(&self) -> String;
     fn index(&self) -> u32;

@@ -1,6 +1,7 @@
 //! The platform's imports as the [`Host`] of a context. Exists in WebAssembly only.
 
 mod data;
+mod keep;
 
 use crate::bindings::wasi::config::store;
 use crate::bindings::wasmhost::task::{context, driver, log, status};

@@ -39,6 +39,7 @@
 
 #[doc(hidden)]
 pub mod bindings;
+mod checkpoint;
 mod config;
 mod context;
 mod data;
@@ -46,9 +47,12 @@ mod driver;
 mod error;
 #[cfg(not(target_family = "wasm"))]
 mod fake_data;
+#[cfg(not(target_family = "wasm"))]
+mod fake_keep;
 #[cfg(target_family = "wasm")]
 mod guest;
 mod io;
+mod keep;
 mod results;
 #[doc(hidden)]
 pub mod rt;
@@ -58,6 +62,7 @@ pub mod testing;
 mod throttle;
 mod value;
 
+pub use checkpoint::Checkpoint;
 pub use config::Config;
 pub use context::{Context, Level};
 pub use data::{Data, DataError, Datum, Entry};

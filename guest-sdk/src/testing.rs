@@ -20,6 +20,7 @@ use crate::data::{DataError, Datum, Entry, Expect};
 use crate::driver::{Ended, Event, Request, SpawnError};
 use crate::error::TaskError;
 use crate::fake_data::FakeData;
+use crate::fake_keep::FakeKept;
 use crate::io::Input;
 use crate::rt;
 use crate::value::Value;
@@ -37,7 +38,7 @@ pub type Progress = (u64, Option<u64>, Option<String>);
 pub struct Fake(Rc<State>);
 
 #[derive(Default)]
-struct State {
+pub(crate) struct State {
     index: Cell<u32>,
     /// One less than the count, and than the attempt: both start at 1.
     others: Cell<u32>,
@@ -56,6 +57,8 @@ struct State {
     requests: RefCell<VecDeque<Request>>,
     /// What its tasks share.
     data: RefCell<FakeData>,
+    /// What it keeps from one attempt to the next.
+    pub(crate) kept: FakeKept,
 }
 
 /// Stands for the tasks that a driver starts: from a task's name and input to its result.
@@ -129,6 +132,10 @@ impl Fake {
     pub fn publishes(self, space: &str) -> Fake {
         self.0.data.borrow_mut().publishes.insert(space.to_owned());
         self
+    }
+
+    pub(crate) fn state(&self) -> &State {
+        &self.0
     }
 
     /// A context for the task's function.

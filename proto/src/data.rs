@@ -2,6 +2,7 @@
 //! jobs and clients publish for everybody (public). One order per key: the primary's.
 
 use crate::ids::{Lease, TaskId};
+use crate::keep::{Keep, Kept};
 use crate::limits::{DATA_ENTRY, MAX_DATA_KEY, MAX_DATA_SPACE, MAX_DATA_VALUE};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,8 @@ pub enum Space {
     Private,
     /// A public one, by name: everybody reads it.
     Public(String),
+    /// Not data of many but what one task keeps: goes with [`DataOp::Keep`].
+    Task,
 }
 
 /// A typed value.
@@ -187,6 +190,8 @@ pub enum DataOp {
         /// For how long, milliseconds; never more than [`crate::limits::MAX_DATA_WAIT_MS`].
         timeout_ms: u64,
     },
+    /// To keep something for its task, or to have it back.
+    Keep(Box<Keep>),
 }
 
 impl DataOp {
@@ -211,6 +216,7 @@ impl DataOp {
                 let bad = long(prefix) || after.as_deref().is_some_and(long);
                 bad.then(|| format!("a prefix has at most {MAX_DATA_KEY} bytes"))
             }
+            DataOp::Keep(keep) => keep.fault(),
         }
     }
 }
@@ -227,6 +233,8 @@ pub enum DataRefusal {
     Invalid,
     /// What is there is no whole number, or the sum is none.
     NotANumber,
+    /// It did not get to the primary, or what the primary has did not get here.
+    Unreachable,
 }
 
 impl fmt::Display for DataRefusal {
@@ -236,6 +244,7 @@ impl fmt::Display for DataRefusal {
             DataRefusal::Full => "full",
             DataRefusal::Invalid => "invalid",
             DataRefusal::NotANumber => "not-a-number",
+            DataRefusal::Unreachable => "unreachable",
         })
     }
 }
@@ -256,6 +265,8 @@ pub enum DataReply {
     Page(Vec<Entry>, bool),
     /// Nothing was done, and why.
     Refused(DataRefusal, String),
+    /// What came of a [`DataOp::Keep`].
+    Kept(Box<Kept>),
 }
 
 /// A call of an attempt. Repeated in every session until it is answered; one at a time.

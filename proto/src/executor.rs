@@ -89,6 +89,15 @@ pub enum ToExecutor {
         /// What came of it.
         reply: DataReply,
     },
+    /// Bytes that come before those of the next [`ToExecutor::Data`] to the run, which has
+    /// more of them than fit.
+    Bulk {
+        /// The run.
+        run: RunId,
+        /// The bytes.
+        #[serde(with = "serde_bytes")]
+        bytes: Vec<u8>,
+    },
     /// Whether to say of each run that it begins before it does, so that it is
     /// known which one kills the process.
     Careful(bool),
@@ -234,6 +243,15 @@ pub enum FromExecutor {
         space: Space,
         /// What.
         op: DataOp,
+    },
+    /// Bytes that come before those of the run's next [`FromExecutor::Data`], which has
+    /// more of them than fit.
+    Bulk {
+        /// The run.
+        run: RunId,
+        /// The bytes.
+        #[serde(with = "serde_bytes")]
+        bytes: Vec<u8>,
     },
 }
 

@@ -12,6 +12,7 @@ pub mod executor;
 pub mod handshake;
 pub mod ids;
 pub mod input;
+pub mod keep;
 pub mod limits;
 pub mod module;
 pub mod outcome;

@@ -6,12 +6,14 @@
 mod data;
 mod definition;
 mod driver;
+mod keep;
 mod module;
 mod source;
 
 pub use data::*;
 pub use definition::*;
 pub use driver::*;
+pub use keep::*;
 pub use module::*;
 pub use source::*;
 

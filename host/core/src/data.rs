@@ -65,6 +65,11 @@ impl Data {
                 after,
                 limit,
             } => (self.list(id, &prefix, after.as_deref(), limit), None),
+            // Not for what many share: the primary carries it out elsewhere.
+            DataOp::Keep(_) => {
+                let why = "what a task keeps is in no space".to_owned();
+                (DataReply::Refused(DataRefusal::Invalid, why), None)
+            }
             DataOp::Set { key, value, expect } => match self.unexpected(id, &key, expect) {
                 Some(conflict) => (conflict, None),
                 None => self.write(at, writer, id, key, value, DataReply::Written),

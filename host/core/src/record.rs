@@ -55,6 +55,10 @@ pub enum Write {
     RemoveDataCall(TaskId),
     /// Takes the private data of a job away, and the last changes of its attempts.
     RemoveJobData(JobId),
+    /// What an attempt has left to the next one, in the place of what was there.
+    Checkpoint(TaskId, Box<CheckpointRecord>),
+    /// Takes that away: its task has ended.
+    RemoveCheckpoint(TaskId),
     /// A worker.
     Worker(WorkerRecord),
     /// A module.

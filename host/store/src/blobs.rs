@@ -7,7 +7,7 @@
 use sha2::{Digest as _, Sha256};
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -159,6 +159,23 @@ impl Blobs {
     /// Where a blob is or would be.
     pub fn path(&self, digest: Digest) -> PathBuf {
         self.root.path(digest)
+    }
+
+    /// Removes a blob, if it begins as expected: what is no one else's says so there.
+    pub fn remove(&self, digest: Digest, begins: &[u8]) -> Result<bool, BlobError> {
+        let Some((file, _)) = self.open_file(digest)? else {
+            return Ok(false);
+        };
+        let path = self.path(digest);
+        let mut found = Vec::with_capacity(begins.len());
+        let mut start = file.take(begins.len() as u64);
+        start.read_to_end(&mut found).map_err(at(&path))?;
+        if found != begins {
+            return Ok(false);
+        }
+        let _names = self.root.names();
+        fs::remove_file(&path).map_err(at(&path))?;
+        Ok(true)
     }
 
     /// Removes blobs that are not in `named` and were last written or kept

@@ -98,6 +98,12 @@ impl Tables {
                 self.data.calls.remove(task);
             }
             Write::RemoveJobData(job) => self.data.remove_job(*job),
+            Write::Checkpoint(task, record) => {
+                self.data.checkpoints.insert(*task, (**record).clone());
+            }
+            Write::RemoveCheckpoint(task) => {
+                self.data.checkpoints.remove(task);
+            }
             Write::Worker(worker) => {
                 self.workers.insert(worker.id, worker.clone());
             }
@@ -353,6 +359,8 @@ impl Store for MemoryStore {
         named.extend(tables.outcomes.values().filter_map(named::in_outcome));
         named.extend(tables.definitions.named());
         named.extend(tables.prepared.values().filter_map(named::in_prepared));
+        let checkpoints = tables.data.checkpoints.values();
+        named.extend(checkpoints.filter_map(named::in_checkpoint));
         Ok(named)
     }
 }

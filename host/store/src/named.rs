@@ -3,12 +3,13 @@
 
 use wasmhost_core::prepared::PreparedRecord;
 use wasmhost_core::record::{
-    DefinitionBody, DefinitionHead, JobRecord, LibraryRecord, ModuleRecord, OutcomeRecord,
-    StoredResult,
+    CheckpointRecord, DefinitionBody, DefinitionHead, JobRecord, LibraryRecord, ModuleRecord,
+    OutcomeRecord, StoredResult,
 };
 use wasmhost_proto::Digest;
 use wasmhost_proto::input::{Array, Input, Item};
 use wasmhost_proto::plan::{JobPlan, NodeInput};
+use wasmhost_proto::wire::ResultData;
 
 /// The blobs of a module: its bytes.
 pub(crate) fn in_module(module: &ModuleRecord) -> impl Iterator<Item = Digest> {
@@ -75,5 +76,13 @@ pub(crate) fn in_outcome(outcome: &OutcomeRecord) -> Option<Digest> {
     match &outcome.result {
         Some(StoredResult::Blob(blob)) => Some(blob.digest),
         _ => None,
+    }
+}
+
+/// The blob of a checkpoint: a large one.
+pub(crate) fn in_checkpoint(record: &CheckpointRecord) -> Option<Digest> {
+    match &record.content {
+        ResultData::Blob(blob) => Some(blob.digest),
+        ResultData::Inline(_) => None,
     }
 }

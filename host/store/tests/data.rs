@@ -5,7 +5,7 @@
 mod samples;
 mod subjects;
 
-use samples::{data_call, datum, task};
+use samples::{blob, checkpoint, data_call, datum, task};
 use subjects::check;
 use wasmhost_core::record::{DataWrite, SpaceId, Write};
 use wasmhost_proto::JobId;
@@ -54,5 +54,28 @@ fn data_is_kept_by_space_until_its_job_is_over() {
         assert_eq!(entries, [(&other, "a", 4), (&public(), "a", 5)]);
         let calls: Vec<_> = data.calls.iter().map(|(task, c)| (*task, c.call)).collect();
         assert_eq!((data.revision, calls), (8, vec![(task(2, 0, 0), 2)]));
+    });
+}
+
+#[test]
+fn the_last_checkpoint_of_a_task_is_kept_until_it_is_taken_away() {
+    let batches = [
+        vec![
+            checkpoint(task(1, 0, 0), 1),
+            checkpoint(task(1, 0, 1), 3),
+            checkpoint(task(2, 0, 0), 2),
+        ],
+        vec![
+            checkpoint(task(1, 0, 0), 5),
+            Write::RemoveCheckpoint(task(1, 0, 1)),
+            Write::RemoveJobData(JobId(7)),
+        ],
+    ];
+    check(&batches, |store| {
+        let all = store.data().unwrap().checkpoints;
+        let calls: Vec<_> = all.iter().map(|(task, c)| (*task, c.call)).collect();
+        assert_eq!(calls, [(task(1, 0, 0), 5), (task(2, 0, 0), 2)]);
+        let named = store.named_blobs().unwrap();
+        assert_eq!(named, [blob(5).digest].into());
     });
 }

@@ -3,9 +3,10 @@
 use super::*;
 use wasmhost_proto::data::{DataOp, DataReply, DataValue, Expect, Space};
 use wasmhost_proto::executor::*;
+use wasmhost_proto::keep::{Keep, Kept};
 use wasmhost_proto::module::ModuleKind;
 use wasmhost_proto::outcome::Failure;
-use wasmhost_proto::wire::FinalReport;
+use wasmhost_proto::wire::{FinalReport, ResultData};
 
 pub(crate) fn to_executor() -> Vec<Sample<ToExecutor>> {
     vec![
@@ -77,6 +78,21 @@ pub(crate) fn to_executor() -> Vec<Sample<ToExecutor>> {
                 run: 12,
                 call: 3,
                 reply: DataReply::Conflict(7),
+            },
+        ),
+        (
+            "bulk",
+            ToExecutor::Bulk {
+                run: 12,
+                bytes: vec![0, 1, 2],
+            },
+        ),
+        (
+            "data.kept",
+            ToExecutor::Data {
+                run: 12,
+                call: 4,
+                reply: DataReply::Kept(Box::new(Kept::Checkpoint(None))),
             },
         ),
         (
@@ -211,6 +227,22 @@ pub(crate) fn from_executor() -> Vec<Sample<FromExecutor>> {
                     value: DataValue::Bytes(vec![0, 255]),
                     expect: Expect::Absent,
                 },
+            },
+        ),
+        (
+            "bulk",
+            FromExecutor::Bulk {
+                run: 12,
+                bytes: vec![0, 1, 2],
+            },
+        ),
+        (
+            "data.keep",
+            FromExecutor::Data {
+                run: 12,
+                call: 4,
+                space: Space::Task,
+                op: DataOp::Keep(Box::new(Keep::Save(ResultData::Inline(vec![3])))),
             },
         ),
     ]

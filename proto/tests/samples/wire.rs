@@ -4,6 +4,7 @@ use super::*;
 use std::sync::Arc;
 use wasmhost_proto::data::*;
 use wasmhost_proto::input::{Input, Item};
+use wasmhost_proto::keep::{Keep, Kept};
 use wasmhost_proto::module::ModuleKind;
 use wasmhost_proto::wire::*;
 
@@ -130,6 +131,15 @@ pub(crate) fn to_worker() -> Vec<Sample<ToWorker>> {
                     at: at(10),
                     writer: Writer::Task(task(1)),
                 })),
+            })),
+        ),
+        (
+            "data.kept",
+            ToWorker::Data(Box::new(DataAnswer {
+                task: task(0),
+                lease: lease(1),
+                call: 4,
+                reply: DataReply::Kept(Box::new(Kept::Saved)),
             })),
         ),
     ]
@@ -293,6 +303,16 @@ pub(crate) fn to_primary() -> Vec<Sample<ToPrimary>> {
                     known: 7,
                     timeout_ms: 500,
                 },
+            })),
+        ),
+        (
+            "data.keep",
+            ToPrimary::Data(Box::new(DataCall {
+                task: task(0),
+                lease: lease(1),
+                call: 4,
+                space: Space::Task,
+                op: DataOp::Keep(Box::new(Keep::Save(ResultData::Blob(blob())))),
             })),
         ),
     ]

@@ -62,6 +62,7 @@ fn told(reply: &DataReply) -> String {
             format!("{}{}", all.join(" "), if *more { " …" } else { "" })
         }
         DataReply::Refused(why, _) => why.to_string(),
+        DataReply::Kept(kept) => format!("{kept:?}"),
     }
 }
 
@@ -87,7 +88,7 @@ fn check(calls: &[(SpaceId, DataOp, &str)]) -> Data {
     let again = Data::recover(RecoveredData {
         revision: data.revision,
         entries: entries.collect(),
-        calls: Vec::new(),
+        ..RecoveredData::default()
     });
     assert_eq!(format!("{again:?}"), format!("{data:?}"));
     data

@@ -1,6 +1,7 @@
 //! Data calls of attempts and clients: who may make them, which were made before, who
 //! waits for a change, and when each is told. What a call comes to is [`crate::data`]'s.
 
+use super::keep::Kept;
 use super::persist::After;
 use super::timers::Timer;
 use super::{Primary, Reply, RequestId};
@@ -45,6 +46,7 @@ pub(super) struct Desk {
     waits_by_key: BTreeSet<(SpaceId, String, u64)>,
     /// An attempt waits for one thing at a time.
     waits_by_task: BTreeMap<TaskId, u64>,
+    pub(super) kept: Kept,
 }
 
 impl Desk {
@@ -52,14 +54,15 @@ impl Desk {
         let mut recovered = recovered;
         Desk {
             calls: std::mem::take(&mut recovered.calls).into_iter().collect(),
+            kept: Kept::recover(std::mem::take(&mut recovered.checkpoints)),
             data: Data::recover(recovered),
             ..Desk::default()
         }
     }
 
-    /// Whether any attempt has made a change, or waits for one.
+    /// Whether any attempt has made a change, waits for one, or has left something.
     pub(super) fn has_calls(&self) -> bool {
-        !self.calls.is_empty() || !self.waits_by_task.is_empty()
+        !self.calls.is_empty() || !self.waits_by_task.is_empty() || !self.kept.is_empty()
     }
 
     /// Whether any job may have left something.
@@ -128,6 +131,10 @@ impl Primary {
             let reply = last.reply.clone();
             return self.answer(caller, reply);
         }
+        if let DataOp::Keep(keep) = op {
+            let reply = self.keep(task, lease, call, *keep);
+            return self.answer(caller, reply);
+        }
         match self.space_of(task.job, space, op.writes()) {
             Err((refusal, why)) => self.answer(caller, DataReply::Refused(refusal, why)),
             Ok(space) => self.carry_out(now, caller, space, op),
@@ -160,6 +167,7 @@ impl Primary {
         if self.desk.calls.remove(&task).is_some() {
             self.persist.write(Write::RemoveDataCall(task));
         }
+        self.forget_checkpoint(task);
         if let Some(id) = self.desk.waits_by_task.get(&task).copied() {
             self.drop_wait(id);
         }
@@ -176,12 +184,16 @@ impl Primary {
             .map(|(_, id)| *id)
             .collect();
         waits.into_iter().for_each(|id| self.drop_wait(id));
-        let calls: Vec<TaskId> = self.desk.calls.range(all).map(|(task, _)| *task).collect();
+        let calls = self.desk.calls.range(all.clone());
+        let calls: Vec<TaskId> = calls.map(|(task, _)| *task).collect();
         for task in &calls {
             self.desk.calls.remove(task);
         }
         if self.desk.data.remove_job(job) || !calls.is_empty() {
             self.persist.write(Write::RemoveJobData(job));
+        }
+        for task in self.desk.kept.of(all) {
+            self.forget_checkpoint(task);
         }
     }
 
@@ -194,6 +206,10 @@ impl Primary {
     ) -> Result<SpaceId, (DataRefusal, String)> {
         let name = match space {
             Space::Private => return Ok(SpaceId::Job(job)),
+            Space::Task => {
+                let why = "a task keeps its checkpoint by itself, and nothing else".to_owned();
+                return Err((DataRefusal::Invalid, why));
+            }
             Space::Public(name) => name,
         };
         if let Some(why) = space_fault(&name) {
@@ -300,6 +316,7 @@ impl Primary {
         if let Some(job) = strange {
             return Err(format!("{job} has data and does not live"));
         }
+        self.check_kept()?;
         for (id, wait) in &desk.waits {
             let key = (wait.space.clone(), wait.key.clone(), *id);
             if !desk.waits_by_key.contains(&key) {

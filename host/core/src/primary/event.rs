@@ -5,7 +5,7 @@ use crate::record::{RecoveredJob, Write};
 use wasmhost_proto::data::{DataOp, DataReply};
 use wasmhost_proto::plan::JobPlan;
 use wasmhost_proto::wire::{ToPrimary, ToWorker};
-use wasmhost_proto::{JobId, Lease, NodeIndex, TaskId, WorkerId};
+use wasmhost_proto::{Digest, JobId, Lease, NodeIndex, TaskId, WorkerId};
 
 /// Numbers a client's request, so that its reply finds it. The driver's own.
 pub type RequestId = u64;
@@ -190,6 +190,8 @@ pub enum Effect {
     JobEnded(JobId),
     /// A worker's view has changed. Coalesced.
     WorkerChanged(WorkerId),
+    /// A checkpoint is superseded, durably: its blob, which is no one else's, can go.
+    DropCheckpoint(TaskId, Digest),
     /// For the log: an outcome of a superseded attempt was dropped.
     LateOutcome(TaskId),
 }

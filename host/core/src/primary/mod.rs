@@ -18,6 +18,7 @@ mod event;
 mod groups;
 mod job;
 mod jobs;
+mod keep;
 mod leases;
 mod leaving;
 mod liveness;

@@ -9,7 +9,7 @@ use crate::record::{OutcomeRecord, Write};
 use std::collections::VecDeque;
 use wasmhost_proto::data::DataAnswer;
 use wasmhost_proto::wire::ToWorker;
-use wasmhost_proto::{JobId, TaskId, WorkerId};
+use wasmhost_proto::{Digest, JobId, TaskId, WorkerId};
 
 /// What waits for durability.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ pub(super) enum After {
     Offer(u64),
     /// What came of an attempt's call.
     Data(WorkerId, Box<DataAnswer>),
+    /// The blob of a checkpoint can go.
+    DropCheckpoint(TaskId, Digest),
 }
 
 #[derive(Clone, Debug)]
@@ -186,6 +188,10 @@ impl Primary {
             }
             // It asks again in another session.
             After::Data(worker, answer) => self.send(worker, ToWorker::Data(answer)),
+            After::DropCheckpoint(task, blob) => {
+                let drop = Effect::DropCheckpoint(task, blob);
+                self.effects.push_back(drop);
+            }
         }
     }
 }

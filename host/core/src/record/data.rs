@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use wasmhost_proto::data::{DataReply, Entry};
+use wasmhost_proto::wire::ResultData;
 use wasmhost_proto::{JobId, Lease, TaskId};
 
 /// Whose data it is.
@@ -38,6 +39,17 @@ pub struct CallRecord {
     pub reply: DataReply,
 }
 
+/// What an attempt has left to the next one.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct CheckpointRecord {
+    /// The lease of the attempt that saved it.
+    pub lease: Lease,
+    /// Which of its calls.
+    pub call: u64,
+    /// The bytes, or the blob that has them after its first line.
+    pub content: ResultData,
+}
+
 /// All data as the store gives it back.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct RecoveredData {
@@ -47,4 +59,6 @@ pub struct RecoveredData {
     pub entries: Vec<(SpaceId, Entry)>,
     /// The last changes of attempts.
     pub calls: Vec<(TaskId, CallRecord)>,
+    /// The checkpoints of tasks that have not ended.
+    pub checkpoints: Vec<(TaskId, CheckpointRecord)>,
 }

@@ -88,6 +88,7 @@ fn short(reply: &DataReply) -> String {
         DataReply::Conflict(_) => "conflict".into(),
         DataReply::Page(entries, _) => format!("{} entries", entries.len()),
         DataReply::Refused(why, _) => why.to_string(),
+        DataReply::Kept(kept) => format!("{kept:?}"),
     }
 }
 
@@ -123,6 +124,7 @@ fn stored(writes: &[Write]) -> RecoveredData {
         revision,
         entries: entries.into_iter().map(|((s, _), e)| (s, e)).collect(),
         calls: calls.into_iter().collect(),
+        ..RecoveredData::default()
     }
 }
 

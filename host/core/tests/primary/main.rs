@@ -9,6 +9,7 @@ mod driving;
 mod failing;
 mod graphs;
 mod handing_out;
+mod keep;
 mod placing;
 mod polling;
 mod recovering;

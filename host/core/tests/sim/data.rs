@@ -55,7 +55,11 @@ impl Counter {
 
 impl Disk {
     pub(crate) fn apply_data(&mut self, write: Write) {
-        self.counter.apply(write);
+        match write {
+            Write::Checkpoint(task, record) => self.keep(task, *record),
+            Write::RemoveCheckpoint(task) => self.forget(task),
+            write => self.counter.apply(write),
+        }
     }
 
     pub(crate) fn data(&self) -> RecoveredData {
@@ -70,6 +74,7 @@ impl Disk {
                 .map_or(0, |entry| entry.revision),
             entries: entries.collect(),
             calls: calls.map(|(task, call)| (*task, call.clone())).collect(),
+            checkpoints: self.checkpoints(),
         }
     }
 }
@@ -92,9 +97,14 @@ impl World {
     }
 
     /// An attempt hears what came of its call.
-    pub(crate) fn call_answered(&mut self, answer: DataAnswer) {
-        let DataReply::Sum(sum, _) = answer.reply else {
-            panic!("{:?}", answer.reply);
+    pub(crate) fn call_answered(&mut self, worker: WorkerId, answer: DataAnswer) {
+        let sum = match answer.reply {
+            DataReply::Sum(sum, _) => sum,
+            DataReply::Kept(kept) => {
+                let key = (answer.task, answer.lease);
+                return self.kept(worker, key, answer.call, *kept);
+            }
+            other => panic!("{other:?}"),
         };
         assert!(self.sums.insert(sum), "two calls came to {sum}");
         assert!(

@@ -1,6 +1,7 @@
 //! A store that holds for good only what was synced, and answers like the real one.
 
 use super::data::Counter;
+use super::keep::Checkpoints;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use wasmhost_core::prepared::PreparedRecord;
@@ -21,6 +22,7 @@ pub(crate) struct Disk {
     pub spawned: BTreeMap<TaskId, SpawnRecord>,
     pub requests: BTreeMap<u64, RequestRecord>,
     pub counter: Counter,
+    pub checkpoints: Checkpoints,
     pub unsynced: VecDeque<(u64, Vec<Write>)>,
 }
 

@@ -12,6 +12,7 @@ mod drivers;
 mod faults;
 mod graphs;
 mod jobs;
+mod keep;
 mod network;
 mod primary;
 mod requests;

@@ -71,6 +71,8 @@ impl World {
                     );
                     self.log(|| format!("{job} ended: {:?}", self.disk.jobs[&job].state));
                 }
+                // Checkpoints here are small.
+                Effect::DropCheckpoint(task, _) => panic!("{task} has a blob"),
                 Effect::LateOutcome(task) => {
                     self.seen.note("late outcome");
                     self.witness.late.insert(task);

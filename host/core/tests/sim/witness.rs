@@ -16,11 +16,12 @@ pub(crate) struct Seen {
     counts: BTreeMap<&'static str, u64>,
 }
 
-const EVERYTHING: [&str; 31] = [
+const EVERYTHING: [&str; 32] = [
     "adopted lease",
     "array of results",
     "began before it was durable",
     "cancel",
+    "checkpoint found",
     "commit lost",
     "data call answered",
     "drain",

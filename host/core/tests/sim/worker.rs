@@ -231,7 +231,7 @@ impl World {
                         },
                     );
                 }
-                Effect::Data(answer) => self.call_answered(*answer),
+                Effect::Data(answer) => self.call_answered(id, *answer),
                 Effect::Spawned(end) => self.driver_hears(id, process, *end),
                 Effect::Request(given) => self.driver_is_given(id, process, *given),
                 Effect::Start(start) => match worker.has_room() {
@@ -452,8 +452,10 @@ impl World {
         };
         let event = match step {
             RunStep::Started => {
-                if self.rng.percent(30) {
-                    self.call(id, key);
+                match self.rng.range(0, 10) {
+                    0..3 => self.call(id, key),
+                    3..6 => self.ask_for_checkpoint(id, key),
+                    _ => {}
                 }
                 Event::Started(task, lease)
             }

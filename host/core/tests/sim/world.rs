@@ -127,6 +127,8 @@ pub(crate) struct World {
     pub last_request: u64,
     pub witness: Witness,
     pub meanings: Meanings,
+    /// How far attempts that keep checkpoints are.
+    pub steps: BTreeMap<(TaskId, Lease), u64>,
     /// Sums of the counter that attempts were told.
     pub sums: BTreeSet<i64>,
     pub seen: Seen,
@@ -153,6 +155,7 @@ pub(crate) fn run(seed: u64, trace: bool) -> Seen {
         order: 0,
         queue: BTreeMap::new(),
         meanings: Meanings::new(),
+        steps: BTreeMap::new(),
         sums: BTreeSet::new(),
         disk: Disk::default(),
         primary: None,

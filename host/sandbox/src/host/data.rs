@@ -21,6 +21,7 @@ impl State {
                 DataRefusal::Full => guest::Error::Full(why),
                 DataRefusal::Invalid => guest::Error::Invalid(why),
                 DataRefusal::NotANumber => guest::Error::NotANumber(why),
+                DataRefusal::Unreachable => guest::Error::Invalid(why),
             }),
             Some(reply) => Ok(reply),
         }

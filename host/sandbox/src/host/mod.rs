@@ -1,6 +1,7 @@
 //! The host's side of `wasmhost:task`, `wasi:config` and `wasi:keyvalue`, one file per
 //! interface or package.
 
+mod checkpoint;
 mod config;
 mod context;
 mod data;
@@ -24,6 +25,7 @@ wasmtime::component::bindgen!({
         "wasi:keyvalue/store": async,
         "wasi:keyvalue/atomics": async,
         "wasi:keyvalue/batch": async,
+        "wasmhost:task/checkpoint": async,
         "wasmhost:task/status": trappable,
         "wasmhost:task/log": trappable,
     },

@@ -1,7 +1,7 @@
 //! The data of jobs and of everybody, in memory.
 
 use std::collections::BTreeMap;
-use wasmhost_core::record::{CallRecord, DataWrite, RecoveredData, SpaceId};
+use wasmhost_core::record::{CallRecord, CheckpointRecord, DataWrite, RecoveredData, SpaceId};
 use wasmhost_proto::data::Entry;
 use wasmhost_proto::{JobId, TaskId};
 
@@ -10,6 +10,7 @@ pub(super) struct Data {
     revision: u64,
     entries: BTreeMap<(SpaceId, String), Entry>,
     pub(super) calls: BTreeMap<TaskId, CallRecord>,
+    pub(super) checkpoints: BTreeMap<TaskId, CheckpointRecord>,
 }
 
 impl Data {
@@ -37,6 +38,11 @@ impl Data {
                 .map(|((space, _), entry)| (space.clone(), entry.clone()))
                 .collect(),
             calls: calls.map(|(task, call)| (*task, call.clone())).collect(),
+            checkpoints: self
+                .checkpoints
+                .iter()
+                .map(|(task, record)| (*task, record.clone()))
+                .collect(),
         }
     }
 }

@@ -2,7 +2,7 @@
 //! each attempt that has made one.
 
 use super::tables::{CALLS, DATA, META};
-use super::{codec, storage};
+use super::{codec, keep, storage};
 use crate::StoreError;
 use ::redb::{ReadTransaction, ReadableTable, WriteTransaction};
 use wasmhost_core::record::{CallRecord, DataWrite, RecoveredData, SpaceId};
@@ -106,5 +106,6 @@ pub(super) fn all(txn: &ReadTransaction) -> Result<RecoveredData, StoreError> {
         data.calls
             .push((task, codec::decode(CALLS_NAME, bytes.value())?));
     }
+    data.checkpoints = keep::all(txn)?;
     Ok(data)
 }

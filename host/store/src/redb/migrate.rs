@@ -6,7 +6,9 @@
 use super::tables::{
     ATTEMPTS, ENDS, JOBS, KEYS, LIBRARIES, LIVE, META, MODULES, PLANS, SCHEMA, TOKENS, WORKERS,
 };
-use super::{data, definitions, durable_write, prepared, requests, spawned, storage, v1, v2, v3};
+use super::{
+    data, definitions, durable_write, keep, prepared, requests, spawned, storage, v1, v2, v3,
+};
 use crate::StoreError;
 use crate::blobs::{BlobError, sync_dir};
 use ::redb::{
@@ -179,6 +181,7 @@ pub(super) fn init(database: &Database) -> Result<(), StoreError> {
         spawned::create(txn)?;
         requests::create(txn)?;
         data::create(txn)?;
+        keep::create(txn)?;
         set_schema(txn, VERSION)
     })
 }

@@ -18,6 +18,7 @@ mod data;
 mod definitions;
 mod ends;
 mod job;
+mod keep;
 mod migrate;
 mod outcome;
 mod prepared;

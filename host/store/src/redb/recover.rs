@@ -3,7 +3,7 @@
 
 use super::block::{Block, Head};
 use super::tables::{ATTEMPTS, ENDS, JOBS, LIBRARIES, LIVE, MODULES, PLANS};
-use super::{codec, definitions, job, prepared, spawned, storage};
+use super::{codec, definitions, job, keep, prepared, spawned, storage};
 use crate::recover::{Charge, assemble};
 use crate::{StoreError, named};
 use ::redb::{ReadTransaction, ReadableTable};
@@ -122,5 +122,6 @@ pub(super) fn named_blobs(txn: &ReadTransaction) -> Result<HashSet<Digest>, Stor
     }
     definitions::named(txn, &mut named)?;
     prepared::named(txn, &mut named)?;
+    keep::named(txn, &mut named)?;
     Ok(named)
 }

@@ -44,6 +44,8 @@ pub(super) const WAITING: TableDefinition<u64, &str> = TableDefinition::new("wai
 pub(super) const DATA: TableDefinition<DataKey, Bytes> = TableDefinition::new("data");
 /// The last change of data that each attempt has made.
 pub(super) const CALLS: TableDefinition<TaskKey, Bytes> = TableDefinition::new("data_calls");
+/// What attempts have left to those after them.
+pub(super) const CHECKPOINTS: TableDefinition<TaskKey, Bytes> = TableDefinition::new("checkpoints");
 pub(super) const WORKERS: TableDefinition<u64, Bytes> = TableDefinition::new("workers");
 pub(super) const MODULES: TableDefinition<[u8; 32], Bytes> = TableDefinition::new("modules");
 /// Libraries by name.

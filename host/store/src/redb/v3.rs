@@ -1,7 +1,8 @@
-//! From version 3 to 4: libraries came, requests to a primary's own driver, and data.
+//! From version 3 to 4: libraries came, requests to a primary's own driver, data, and
+//! what tasks keep.
 
 use super::tables::LIBRARIES;
-use super::{data, requests, storage};
+use super::{data, keep, requests, storage};
 use crate::StoreError;
 use ::redb::WriteTransaction;
 
@@ -9,7 +10,8 @@ use ::redb::WriteTransaction;
 pub(super) fn step(txn: &WriteTransaction) -> Result<(), StoreError> {
     txn.open_table(LIBRARIES).map_err(storage)?;
     requests::create(txn)?;
-    data::create(txn)
+    data::create(txn)?;
+    keep::create(txn)
 }
 
 #[cfg(test)]

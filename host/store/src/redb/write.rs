@@ -5,7 +5,7 @@ use super::ends::{self, Change};
 use super::tables::{
     ATTEMPTS, ENDS, JOBS, KEYS, LIBRARIES, LIVE, META, MODULES, PLANS, TERM, TOKENS, WORKERS,
 };
-use super::{codec, data, definitions, job, prepared, requests, spawned, storage};
+use super::{codec, data, definitions, job, keep, prepared, requests, spawned, storage};
 use crate::StoreError;
 use ::redb::WriteTransaction;
 use std::collections::BTreeMap;
@@ -88,6 +88,8 @@ fn put_rare(txn: &WriteTransaction, write: &Write) -> Result<(), StoreError> {
         Write::DataCall(task, record) => data::put_call(txn, *task, record)?,
         Write::RemoveDataCall(task) => data::remove_call(txn, *task)?,
         Write::RemoveJobData(job) => data::remove_job(txn, *job)?,
+        Write::Checkpoint(task, record) => keep::put(txn, *task, record)?,
+        Write::RemoveCheckpoint(task) => keep::remove(txn, *task)?,
         Write::Prepared(job, node, record) => prepared::put(txn, *job, *node, record)?,
         Write::RemovePrepared(job, node) => prepared::remove(txn, *job, *node)?,
         Write::Definition(record) => definitions::put(txn, record)?,

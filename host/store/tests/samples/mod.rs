@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use wasmhost_core::prepared::PreparedRecord;
 use wasmhost_core::record::{
-    AttemptRecord, CallRecord, DataWrite, DefinitionBody, DefinitionHead, DefinitionRecord,
-    JobFailureRecord, JobRecord, LibraryRecord, ModuleRecord, OutcomeRecord, Published,
-    RequestAnswer, RequestRecord, SpaceId, StoredResult, TokenRecord, WorkerRecord, Write,
+    AttemptRecord, CallRecord, CheckpointRecord, DataWrite, DefinitionBody, DefinitionHead,
+    DefinitionRecord, JobFailureRecord, JobRecord, LibraryRecord, ModuleRecord, OutcomeRecord,
+    Published, RequestAnswer, RequestRecord, SpaceId, StoredResult, TokenRecord, WorkerRecord,
+    Write,
 };
 use wasmhost_proto::api::{Counts, JobState, TokenKind};
 use wasmhost_proto::data::{DataReply, DataValue, Entry, Writer};
@@ -17,7 +18,7 @@ use wasmhost_proto::module::{Manifest, ModuleKind};
 use wasmhost_proto::outcome::{Failure, FailureKind, Usage};
 use wasmhost_proto::plan::{JobPlan, NodeInput, NodePlan, OnFailure};
 use wasmhost_proto::status::{Event, NamedValue, Past, Progress, Status, Value, Was};
-use wasmhost_proto::wire::AttemptLimits;
+use wasmhost_proto::wire::{AttemptLimits, ResultData};
 use wasmhost_proto::{Digest, JobId, Lease, TaskId, Timestamp, TokenId, WorkerId};
 
 pub fn task(job: u64, node: u16, index: u32) -> TaskId {
@@ -383,4 +384,22 @@ pub fn data_call(task: TaskId, call: u64) -> Write {
         reply: DataReply::Sum(4, call),
     };
     Write::DataCall(task, Box::new(record))
+}
+
+/// A checkpoint: a large one under an odd call.
+pub fn checkpoint(task: TaskId, call: u64) -> Write {
+    let content = match call % 2 {
+        0 => ResultData::Inline(call.to_le_bytes().to_vec()),
+        _ => ResultData::Blob(blob(call as u8)),
+    };
+    let lease = Lease {
+        term: 1,
+        attempt: 2,
+    };
+    let record = CheckpointRecord {
+        lease,
+        call,
+        content,
+    };
+    Write::Checkpoint(task, Box::new(record))
 }

@@ -217,7 +217,7 @@ async fn call(app: &Shared, space: String, op: DataOp) -> Result<DataReply, Prob
 
 fn refused(kind: DataRefusal, why: String) -> Problem {
     match kind {
-        DataRefusal::Invalid => Problem::invalid("bad_data", why),
+        DataRefusal::Invalid | DataRefusal::Unreachable => Problem::invalid("bad_data", why),
         DataRefusal::NotANumber => Problem::conflict("not_a_number", why),
         DataRefusal::Full => Problem::new(StatusCode::INSUFFICIENT_STORAGE, "data_full", why)
             .help("Delete what is not needed any more."),

@@ -1,20 +1,65 @@
 //! Data calls of an executor's runs, believed only as far as they are its own and keep
 //! within their bounds.
 
+use super::bulk;
 use super::hear::{Violation, stranger};
 use super::pool::PoolEvent;
 use super::shared::Shared;
+use std::collections::HashMap;
 use wasmhost_proto::data::{DataCall, DataOp, Space};
 use wasmhost_proto::executor::RunId;
-use wasmhost_proto::limits::MAX_DATA_SPACE;
+use wasmhost_proto::limits::{MAX_CHECKPOINT, MAX_DATA_SPACE};
 
-/// Passes a call on.
+/// The beginnings of calls that are still coming, by run.
+#[derive(Default)]
+pub(super) struct Bulk(HashMap<RunId, Vec<u8>>);
+
+impl Bulk {
+    /// Bytes of a run's next call.
+    pub(super) fn push(
+        &mut self,
+        shared: &Shared,
+        seat: usize,
+        run: RunId,
+        mut bytes: Vec<u8>,
+    ) -> Result<(), Violation> {
+        // As many as there are runs that wait for their calls.
+        let state = shared.lock();
+        let runs = &state.seats[seat].runs;
+        self.0.retain(|run, _| runs.contains_key(run));
+        if !runs.contains_key(&run) {
+            return Err(stranger(run));
+        }
+        let known = self.0.entry(run).or_default();
+        if known.len() + bytes.len() > MAX_CHECKPOINT {
+            return Err(Violation(format!("run {run} has too much to say")));
+        }
+        known.append(&mut bytes);
+        Ok(())
+    }
+}
+
+/// Passes a call on, whole.
 pub(super) async fn pass_on(
     shared: &Shared,
     seat: usize,
     run: RunId,
-    (call, space, op): (u64, Space, DataOp),
+    (call, space, mut op): (u64, Space, DataOp),
+    bulk: &mut Bulk,
 ) -> Result<(), Violation> {
+    let before = bulk.0.remove(&run);
+    match (before, bulk::of_op(&mut op)) {
+        (Some(mut before), Some(bytes)) => {
+            before.append(bytes);
+            *bytes = before;
+        }
+        (Some(_), None) => {
+            return Err(Violation(format!(
+                "run {run} brings bytes that nothing takes"
+            )));
+        }
+        (None, _) => {}
+    }
     // What a name may be, the primary tells the guest.
     let long = matches!(&space, Space::Public(name) if name.len() > 4 * MAX_DATA_SPACE);
     if let Some(why) = op.fault() {

@@ -44,6 +44,7 @@ pub(super) async fn hear(
     mut receiver: Receiver<OwnedReadHalf>,
 ) -> Option<String> {
     let mut outputs = Outputs::new();
+    let mut bulk = calls::Bulk::default();
     let why = loop {
         let message = match receiver.next().await {
             Ok(Some(message)) => message,
@@ -52,7 +53,7 @@ pub(super) async fn hear(
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => return None,
             Err(error) => break error.to_string(),
         };
-        if let Err(Violation(why)) = handle(shared, seat, message, &mut outputs).await {
+        if let Err(Violation(why)) = handle(shared, seat, message, &mut outputs, &mut bulk).await {
             break why;
         }
     };
@@ -65,6 +66,7 @@ async fn handle(
     seat: usize,
     message: FromExecutor,
     outputs: &mut Outputs,
+    bulk: &mut calls::Bulk,
 ) -> Result<(), Violation> {
     match message {
         FromExecutor::Ready => return Err(Violation("it said 'ready' twice".into())),
@@ -114,7 +116,8 @@ async fn handle(
             call,
             space,
             op,
-        } => calls::pass_on(shared, seat, run, (call, space, op)).await?,
+        } => calls::pass_on(shared, seat, run, (call, space, op), bulk).await?,
+        FromExecutor::Bulk { run, bytes } => bulk.push(shared, seat, run, bytes)?,
         FromExecutor::Returned(runs) => {
             let room = shared.room().await;
             room.send(PoolEvent::Returned(returned(shared, seat, &runs)?));

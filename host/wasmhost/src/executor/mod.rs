@@ -4,6 +4,7 @@
 //! supervisor never runs guest code and believes of an executor only what
 //! concerns the runs that it gave to it.
 
+mod bulk;
 mod cache;
 mod calls;
 mod child;

@@ -2,6 +2,7 @@
 //! its caller to give it little more than the slots take: what waits in an
 //! executor begins in order of arrival, and comes back when it is asked for.
 
+use super::bulk;
 use super::launch::{Launch, Program};
 use super::output::OutputData;
 use super::placed::Placed;
@@ -225,7 +226,12 @@ impl Pool {
     }
 
     /// Tells a run what came of its call.
-    pub(crate) fn answer(&self, run: RunId, call: u64, reply: DataReply) {
+    pub(crate) fn answer(&self, run: RunId, call: u64, mut reply: DataReply) {
+        if let Some(bytes) = bulk::of_reply(&mut reply) {
+            for bytes in bulk::cut(bytes) {
+                self.tell(run, |_| ToExecutor::Bulk { run, bytes });
+            }
+        }
         self.tell(run, |_| ToExecutor::Data { run, call, reply });
     }
 

@@ -4,7 +4,7 @@
 use super::handle::{Answer, Call, Change};
 use super::sessions::Outbox;
 use super::turns::{Ticket, Turns};
-use super::{Shared, prepare};
+use super::{Shared, gc, prepare};
 use anyhow::Context as _;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -256,6 +256,14 @@ impl Driver {
                 self.tell(Change::JobEnded(job));
             }
             Effect::WorkerChanged(worker) => self.tell(Change::Worker(worker)),
+            Effect::DropCheckpoint(task, blob) => {
+                let shared = self.shared.clone();
+                // It may go on after us; what it leaves is collected.
+                drop(
+                    self.runtime
+                        .spawn_blocking(move || gc::drop_checkpoint(&shared, task, blob)),
+                );
+            }
             Effect::LateOutcome(task) => {
                 self.shared.tally.late.inc();
                 tracing::info!(%task, "dropped an outcome of a superseded attempt");

@@ -1,9 +1,12 @@
-//! Takes blobs away that no record names, at start and every hour.
+//! Takes blobs away that no record names, at start and every hour; those of superseded
+//! checkpoints at once.
 
 use super::Shared;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+use wasmhost_proto::keep::checkpoint_owner;
 use wasmhost_proto::limits::{BLOB_COLLECT_MS, BLOB_GRACE_MS};
+use wasmhost_proto::{Digest, TaskId};
 
 /// Collects until the primary stops.
 pub(super) async fn run(shared: Arc<Shared>) {
@@ -34,5 +37,14 @@ fn collect(shared: &Shared, now: SystemTime) {
             tracing::info!(files, bytes, "took away blobs that nothing names");
         }
         Err(error) => tracing::warn!("cannot take away old blobs: {error}"),
+    }
+}
+
+/// Takes the blob of a superseded checkpoint away, if it is one: a worker may have named
+/// another's content.
+pub(super) fn drop_checkpoint(shared: &Shared, task: TaskId, blob: Digest) {
+    let owner = checkpoint_owner(task);
+    if let Err(error) = shared.blobs.remove(blob, owner.as_bytes()) {
+        tracing::warn!(%task, "cannot take away an old checkpoint: {error}");
     }
 }

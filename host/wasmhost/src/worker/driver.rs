@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until};
 use wasmhost_core::clock::{Mono, Now};
 use wasmhost_core::worker::{Effect, Ended, Event, Worker};
 use wasmhost_link::Uplink;
-use wasmhost_proto::data::DataAnswer;
+use wasmhost_proto::data::DataReply;
 use wasmhost_proto::executor::SpawnedEnd;
 use wasmhost_proto::wire::{CancelSpawned, PrimaryFrame, Spawn};
 use wasmhost_sandbox::DriverCall;
@@ -43,6 +43,8 @@ pub(super) enum Cause {
     Stored(Key, Box<Ended>),
     /// The end of what a driver has started, by its key, with the result at hand.
     Child(Key, String, SpawnedEnd),
+    /// What came of an attempt's call, with all that it names at hand.
+    Answer(Key, u64, DataReply),
     /// Something only the core needs to know.
     Core(Event),
 }
@@ -217,6 +219,7 @@ impl Driver {
                 self.ended(ended);
             }
             Cause::Child(key, name, end) => self.runs.child(key, name, end),
+            Cause::Answer(key, call, reply) => self.answer(key, call, reply),
             Cause::Core(event) => self.handle(event),
         }
     }
@@ -253,7 +256,11 @@ impl Driver {
                 DriverCall::Await => Event::Await(task, lease),
                 DriverCall::NextRequest => Event::NextRequest(task, lease),
             }),
-            PoolEvent::Calls(call) => self.handle(Event::Data(call)),
+            PoolEvent::Calls(call) => {
+                if let Some(event) = self.runs.carrier().call(call) {
+                    self.handle(event);
+                }
+            }
             PoolEvent::Ended(ends) => {
                 for end in ends {
                     let ended = self.runs.ended(end);
@@ -281,6 +288,11 @@ impl Driver {
         self.core.handle(self.now, event);
     }
 
+    fn answer(&self, key: Key, call: u64, reply: DataReply) {
+        self.runs
+            .tell(key, |pool, run| pool.answer(run, call, reply));
+    }
+
     fn carry_out_all(&mut self) {
         while let Some(effect) = self.core.poll_effect() {
             self.carry_out(effect);
@@ -304,14 +316,9 @@ impl Driver {
             Effect::Start(start) => self.runs.start(start),
             Effect::TakeBack => self.runs.take_back(),
             Effect::Data(answer) => {
-                let DataAnswer {
-                    task,
-                    lease,
-                    call,
-                    reply,
-                } = *answer;
-                self.runs
-                    .tell((task, lease), |pool, run| pool.answer(run, call, reply));
+                if let Some((key, call, reply)) = self.runs.carrier().answer(*answer) {
+                    self.answer(key, call, reply);
+                }
             }
             Effect::Spawned(end) => self.runs.spawned(*end),
             Effect::Request(given) => {

@@ -236,6 +236,12 @@ impl FileCache {
         }
     }
 
+    /// A place for a file that is on its way out: whoever writes it removes it. What a
+    /// process leaves there goes when the next one opens the folder.
+    pub(super) fn passing(&self, digest: Digest) -> PathBuf {
+        self.dir.join(format!("passing-{}", digest.hex()))
+    }
+
     fn path(&self, digest: Digest) -> PathBuf {
         self.dir.join(digest.hex())
     }
@@ -243,6 +249,17 @@ impl FileCache {
     fn table(&self) -> MutexGuard<'_, Table> {
         // Nothing panics while it holds the lock.
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A file that goes when this is dropped.
+pub(super) struct Remove(pub(super) PathBuf);
+
+impl Drop for Remove {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_file(&self.0) {
+            tracing::warn!(path = %self.0.display(), "cannot remove a file that was passed on: {error}");
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 mod connect;
 mod driver;
 mod files;
+mod keep;
 mod modules;
 mod runs;
 mod scripts;

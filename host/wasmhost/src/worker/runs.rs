@@ -3,7 +3,8 @@
 //! executor at the moment of a cancel or kill ends here.
 
 use super::driver::Cause;
-use super::files::{FileCache, Held, TransferError, Uplinks, persist};
+use super::files::{FileCache, Held, Remove, TransferError, Uplinks, persist};
+use super::keep::Carrier;
 use super::scripts::{ScriptError, Scripts};
 use crate::executor::{InputData, Order, OutputData, Pool, PoolEnd};
 use std::collections::HashMap;
@@ -340,6 +341,15 @@ impl Runs {
         }
     }
 
+    /// Moves what calls and answers name.
+    pub(super) fn carrier(&self) -> Carrier {
+        Carrier {
+            files: self.files.clone(),
+            uplinks: self.uplinks.clone(),
+            causes: self.causes.clone(),
+        }
+    }
+
     /// Ends the executors.
     pub(super) async fn shutdown(self, grace: Duration) {
         for phase in self.live.values() {
@@ -348,17 +358,6 @@ impl Runs {
             }
         }
         self.pool.shutdown(grace).await;
-    }
-}
-
-/// A file that goes when this is dropped.
-struct Remove(PathBuf);
-
-impl Drop for Remove {
-    fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_file(&self.0) {
-            tracing::warn!(path = %self.0.display(), "cannot remove a result's file: {error}");
-        }
     }
 }
 

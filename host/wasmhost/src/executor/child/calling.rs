@@ -1,5 +1,6 @@
 //! What runs ask of the primary: their calls go out, the answers come in.
 
+use super::super::bulk;
 use super::runs::Executor;
 use std::pin::pin;
 use wasmhost_proto::data::DataReply;
@@ -8,9 +9,23 @@ use wasmhost_sandbox::{Controls, DataRequest};
 
 impl Executor {
     /// The answer to a call of a run.
-    pub(super) fn answered(&self, id: RunId, call: u64, reply: DataReply) {
+    pub(super) fn answered(&self, id: RunId, call: u64, mut reply: DataReply) {
+        let before = self.bulk.borrow_mut().remove(&id);
+        if let (Some(mut before), Some(bytes)) = (before, bulk::of_reply(&mut reply)) {
+            before.append(bytes);
+            *bytes = before;
+        }
         if let Some(controls) = self.controls(id) {
             controls.answer(call, reply);
+        }
+    }
+
+    /// Bytes of an answer that is still coming.
+    pub(super) fn bulk(&self, id: RunId, mut bytes: Vec<u8>) {
+        // Nobody waits for what comes to one that has ended.
+        if self.controls(id).is_some() {
+            let mut bulk = self.bulk.borrow_mut();
+            bulk.entry(id).or_default().append(&mut bytes);
         }
     }
 
@@ -24,11 +39,20 @@ impl Executor {
     ) -> T {
         let mut over = pin!(over);
         loop {
-            let DataRequest { call, space, op } = tokio::select! {
+            let DataRequest {
+                call,
+                space,
+                mut op,
+            } = tokio::select! {
                 biased;
                 over = &mut over => return over,
                 call = controls.next_call() => call,
             };
+            if let Some(bytes) = bulk::of_op(&mut op) {
+                for bytes in bulk::cut(bytes) {
+                    self.say(FromExecutor::Bulk { run, bytes });
+                }
+            }
             self.say(FromExecutor::Data {
                 run,
                 call,

@@ -83,6 +83,7 @@ fn take(executor: &Rc<Executor>, message: ToExecutor) -> io::Result<()> {
         }
         ToExecutor::InputChunk { run, bytes, last } => executor.input(run, &bytes, last),
         ToExecutor::Data { run, call, reply } => executor.answered(run, call, reply),
+        ToExecutor::Bulk { run, bytes } => executor.bulk(run, bytes),
         ToExecutor::Spawned { run, key, end } => executor.spawned(run, key, end),
         ToExecutor::Request { run, request } => executor.requested(run, request),
         ToExecutor::Cancel { run } => executor.cancel(run),

@@ -36,6 +36,8 @@ pub(super) struct Executor {
     running: RefCell<HashMap<RunId, Begun>>,
     /// How many of them are drivers.
     drivers: Cell<usize>,
+    /// The beginnings of answers that are still coming.
+    pub(super) bulk: RefCell<HashMap<RunId, Vec<u8>>>,
     last: Cell<RunId>,
     careful: Cell<bool>,
     /// The run whose beginning was said ahead.
@@ -80,6 +82,7 @@ impl Executor {
             incomplete: RefCell::default(),
             running: RefCell::default(),
             drivers: Cell::new(0),
+            bulk: RefCell::default(),
             last: Cell::new(0),
             careful: Cell::new(false),
             announced: Cell::new(None),
@@ -305,6 +308,7 @@ impl Executor {
     /// A run is over that had to wait.
     pub(super) fn ended(&self, id: RunId, finished: Finished) {
         let begun = self.running.borrow_mut().remove(&id);
+        self.bulk.borrow_mut().remove(&id);
         if begun.is_some_and(|begun| begun.driver.is_some()) {
             self.drivers.set(self.drivers.get() - 1);
         }
