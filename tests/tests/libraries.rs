@@ -189,6 +189,25 @@ fn a_task_gets_its_import_from_a_library_that_uses_another() {
 }
 
 #[test]
+fn what_a_library_would_give_is_checked_before_it_is_there() {
+    let cluster = Cluster::start(Options {
+        workers: 0,
+        ..Options::default()
+    });
+    let shout = definition(&cluster);
+    let case = file(&cluster, "case.wat", &CASE.replace("LIBC", LIBC));
+    let letter = file(&cluster, "letter.wat", &letter(32));
+    let said = refused(&cluster, &["check", &shout, "--library", &case]);
+    assert!(said.contains("demo:text/letter@0.3.1"), "{said}");
+    let both = ["check", &shout, "--library", &case, "--library", &letter];
+    cluster.run(&both).ok();
+    // Nothing was added by that.
+    assert_eq!(result(&cluster, &["library", "list", "-q"]), "");
+    let said = refused(&cluster, &["check", &shout]);
+    assert!(said.contains("unsatisfied-import"), "{said}");
+}
+
+#[test]
 fn what_cannot_be_composed_is_said_before_anything_runs() {
     let cluster = Cluster::start(Options::default());
     let shout = definition(&cluster);
