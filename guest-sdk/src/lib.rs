@@ -53,6 +53,7 @@ mod fake_keep;
 mod guest;
 mod io;
 mod keep;
+mod outputs;
 mod results;
 #[doc(hidden)]
 pub mod rt;
@@ -69,6 +70,7 @@ pub use data::{Data, DataError, Datum, Entry};
 pub use driver::{Ended, Event, Request, SpawnError};
 pub use error::TaskError;
 pub use io::{Bytes, Input, Output};
+pub use outputs::{OutputStream, Outputs};
 pub use results::Results;
 pub use schema::Schema;
 pub use value::Value;

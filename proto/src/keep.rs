@@ -1,8 +1,8 @@
 //! What a task keeps with the primary beside its result: the checkpoint that one attempt
-//! leaves to the next.
+//! leaves to the next, and its outputs: named streams that clients download.
 
 use crate::ids::{Lease, TaskId};
-use crate::limits::MAX_CHECKPOINT;
+use crate::limits::{MAX_CHECKPOINT, MAX_OUTPUT_NAME, MAX_OUTPUT_PART};
 use crate::wire::ResultData;
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +16,62 @@ pub enum Keep {
     Save(ResultData),
     /// The checkpoint that was saved last, by whatever attempt of the task.
     Load,
+    /// To begin an output.
+    Create {
+        /// Which of the attempt's, from 0.
+        output: u32,
+        /// Its name.
+        name: String,
+        /// What it holds, as in HTTP.
+        content_type: String,
+    },
+    /// To add bytes to an output: inline, or as a blob where they are many.
+    Append {
+        /// Which of the attempt's.
+        output: u32,
+        /// Which of its parts, from 0: a repetition does not count twice.
+        part: u32,
+        /// The bytes.
+        content: ResultData,
+    },
+    /// To say that nothing more is added to an output.
+    Close {
+        /// Which of the attempt's.
+        output: u32,
+    },
+}
+
+/// What is wrong with the name of an output; none when nothing is. It becomes a file's.
+pub fn output_name_fault(name: &str) -> Option<String> {
+    let bad = |c: char| c.is_control() || matches!(c, '/' | '\\' | '"');
+    let good = !name.is_empty()
+        && name.len() <= MAX_OUTPUT_NAME
+        && !name.starts_with('.')
+        && !name.contains(bad);
+    (!good).then(|| {
+        format!(
+            "the name of an output has 1 to {MAX_OUTPUT_NAME} bytes, no '/', '\\', '\"' and \
+             control characters, and does not begin with a point"
+        )
+    })
+}
+
+/// What is wrong with a content type; none when nothing is.
+pub fn content_type_fault(text: &str) -> Option<String> {
+    let token = |part: &str| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "!#$&^_.+-".contains(c);
+        !part.is_empty() && part.chars().all(plain)
+    };
+    let kind = text.split(';').next().unwrap_or_default().trim_end();
+    let good = text.len() <= MAX_OUTPUT_NAME
+        && text.chars().all(|c| c == ' ' || c.is_ascii_graphic())
+        && kind
+            .split_once('/')
+            .is_some_and(|(a, b)| token(a) && token(b));
+    (!good).then(|| {
+        let shown: String = text.chars().take(40).filter(|c| !c.is_control()).collect();
+        format!("'{shown}' is no content type such as 'text/html'")
+    })
 }
 
 impl Keep {
@@ -26,15 +82,32 @@ impl Keep {
                 "the checkpoint has {} bytes, and may have {MAX_CHECKPOINT}",
                 bytes.len()
             )),
-            Keep::Save(_) | Keep::Load => None,
+            Keep::Create {
+                name, content_type, ..
+            } => output_name_fault(name).or_else(|| content_type_fault(content_type)),
+            Keep::Append { content, .. } if content.len() > MAX_OUTPUT_PART as u64 => {
+                Some(format!(
+                    "a part of an output has {} bytes, and may have {MAX_OUTPUT_PART}",
+                    content.len()
+                ))
+            }
+            Keep::Save(_) | Keep::Load | Keep::Append { .. } | Keep::Close { .. } => None,
+        }
+    }
+
+    /// What it brings.
+    pub fn content_mut(&mut self) -> Option<&mut ResultData> {
+        match self {
+            Keep::Save(content) | Keep::Append { content, .. } => Some(content),
+            Keep::Load | Keep::Create { .. } | Keep::Close { .. } => None,
         }
     }
 
     /// The bytes that it brings, where it has them itself.
     pub fn bytes_mut(&mut self) -> Option<&mut Vec<u8>> {
-        match self {
-            Keep::Save(ResultData::Inline(bytes)) => Some(bytes),
-            Keep::Save(ResultData::Blob(_)) | Keep::Load => None,
+        match self.content_mut()? {
+            ResultData::Inline(bytes) => Some(bytes),
+            ResultData::Blob(_) => None,
         }
     }
 }
@@ -43,7 +116,7 @@ impl Keep {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kept {
-    /// The checkpoint is durable.
+    /// It is durable.
     Saved,
     /// The checkpoint; none when there is none.
     Checkpoint(Option<ResultData>),
@@ -72,6 +145,33 @@ pub fn checkpoint_body(task: TaskId, blob: &[u8]) -> Option<&[u8]> {
 mod tests {
     use super::*;
     use crate::ids::JobId;
+
+    #[test]
+    fn names_and_types_of_outputs() {
+        for name in ["a", "report.html", "a b (2).csv", "Übersicht.pdf"] {
+            assert_eq!(output_name_fault(name), None, "{name}");
+        }
+        let long = "x".repeat(MAX_OUTPUT_NAME + 1);
+        for name in [
+            "", ".", "..", ".profile", "a/b", "a\\b", "a\nb", "a\"b", &long,
+        ] {
+            assert!(output_name_fault(name).is_some(), "{name}");
+        }
+        for text in ["text/html", "text/plain; charset=utf-8", "image/svg+xml"] {
+            assert_eq!(content_type_fault(text), None, "{text}");
+        }
+        for text in [
+            "",
+            "text",
+            "text/",
+            "a/b/c",
+            "text/html\r\nX: y",
+            "té/xt",
+            &long,
+        ] {
+            assert!(content_type_fault(text).is_some(), "{text}");
+        }
+    }
 
     #[test]
     fn a_checkpoint_is_its_tasks_own() {

@@ -23,6 +23,7 @@ use wasmhost_proto::module::{Manifest, ModuleKind};
 use wasmhost_proto::outcome::{Failure, FailureKind, RetryClass, Usage};
 use wasmhost_proto::plan::{JobPlan, RetryPolicy};
 use wasmhost_proto::status::Status;
+use wasmhost_proto::wire::ResultData;
 use wasmhost_proto::{Digest, JobId, Lease, NodeIndex, TaskId, Timestamp, TokenId, WorkerId};
 
 /// One change of the store. A batch of them is committed as a whole or not at all.
@@ -59,6 +60,12 @@ pub enum Write {
     Checkpoint(TaskId, Box<CheckpointRecord>),
     /// Takes that away: its task has ended.
     RemoveCheckpoint(TaskId),
+    /// An output of a task, by its number, in the place of what was there.
+    Output(TaskId, u32, Box<OutputRecord>),
+    /// A part of an output.
+    OutputPart(TaskId, u32, u32, Box<ResultData>),
+    /// Takes the outputs of a task away: another attempt writes its own.
+    RemoveOutputs(TaskId),
     /// A worker.
     Worker(WorkerRecord),
     /// A module.

@@ -16,6 +16,7 @@ mod host;
 mod keyvalue;
 mod limits;
 mod outcome;
+mod outputs;
 mod program;
 mod run;
 mod snapshot;

@@ -131,8 +131,23 @@ fn refuse(attempt: &Attempt, kind: ModuleKind) -> Option<Failure> {
     })
 }
 
-/// Instantiates and calls the guest.
+/// Instantiates and calls the guest, and sends what it has left unsent.
 async fn call(
+    program: &Program,
+    store: &mut Store<State>,
+    input: Vec<u8>,
+) -> wasmtime::Result<End> {
+    let end = enter(program, store, input).await;
+    match store.data_mut().finish_outputs().await {
+        Err(why) if end.is_ok() => {
+            let why = format!("the end of an output could not be kept: {why}");
+            Err(Halt::new(FailureKind::HostFault, why).into())
+        }
+        _ => end,
+    }
+}
+
+async fn enter(
     program: &Program,
     store: &mut Store<State>,
     input: Vec<u8>,

@@ -3,6 +3,7 @@
 use crate::attempt::{Attempt, Controls};
 use crate::board::Board;
 use crate::limits::Meter;
+use crate::outputs::Outputs;
 use crate::wasi;
 use std::time::Instant;
 use wasmhost_proto::limits::{MAX_HANDLES, MAX_HOST_CALL_BYTES};
@@ -21,6 +22,7 @@ pub(crate) struct State {
     pub(crate) board: Board,
     pub(crate) attempt: Attempt,
     pub(crate) controls: Controls,
+    pub(crate) outputs: Outputs,
     pub(crate) deadline: Instant,
 }
 
@@ -48,6 +50,7 @@ pub(crate) fn store(
         board,
         attempt,
         controls,
+        outputs: Outputs::default(),
         deadline,
     };
     let mut store = Store::new(engine, state);

@@ -20,9 +20,11 @@ pub use redb::{OpenError, RedbStore};
 use std::collections::HashSet;
 use wasmhost_core::record::{
     AttemptRecord, DefinitionHead, DefinitionRecord, JobRecord, LibraryRecord, ModuleRecord,
-    OutcomeRecord, RecoveredData, RecoveredJob, RequestRecord, TokenRecord, WorkerRecord, Write,
+    OutcomeRecord, OutputRecord, RecoveredData, RecoveredJob, RequestRecord, TokenRecord,
+    WorkerRecord, Write,
 };
 use wasmhost_proto::plan::JobPlan;
+use wasmhost_proto::wire::ResultData;
 use wasmhost_proto::{Digest, JobId, NodeIndex, TaskId, TokenId};
 
 /// The records of one cluster.
@@ -119,6 +121,24 @@ pub trait Store: Send + Sync + 'static {
 
     /// All data of live jobs and of public spaces.
     fn data(&self) -> Result<RecoveredData, StoreError>;
+
+    /// Outputs of a job's tasks, at most `limit`, in order of task and number from a node,
+    /// index and number on.
+    fn outputs(
+        &self,
+        job: JobId,
+        from: (NodeIndex, u32, u32),
+        limit: usize,
+    ) -> Result<Vec<(TaskId, u32, OutputRecord)>, StoreError>;
+
+    /// Parts of an output, at most `limit`, from one on.
+    fn output_parts(
+        &self,
+        task: TaskId,
+        number: u32,
+        from: u32,
+        limit: usize,
+    ) -> Result<Vec<ResultData>, StoreError>;
 
     /// The latest version of every stored definition, by name.
     fn definitions(&self) -> Result<Vec<DefinitionHead>, StoreError>;

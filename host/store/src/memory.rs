@@ -13,10 +13,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use wasmhost_core::prepared::PreparedRecord;
 use wasmhost_core::record::{
     AttemptRecord, DefinitionHead, DefinitionRecord, JobRecord, LibraryRecord, ModuleRecord,
-    OutcomeRecord, RecoveredData, RecoveredJob, RequestRecord, SpawnRecord, TokenRecord,
-    WorkerRecord, Write,
+    OutcomeRecord, OutputRecord, RecoveredData, RecoveredJob, RequestRecord, SpawnRecord,
+    TokenRecord, WorkerRecord, Write,
 };
 use wasmhost_proto::plan::JobPlan;
+use wasmhost_proto::wire::ResultData;
 use wasmhost_proto::{Digest, JobId, NodeIndex, TaskId, TokenId, WorkerId};
 
 /// A [`Store`] that lives as long as its value.
@@ -104,6 +105,15 @@ impl Tables {
             Write::RemoveCheckpoint(task) => {
                 self.data.checkpoints.remove(task);
             }
+            Write::Output(task, number, record) => {
+                let record = (**record).clone();
+                self.data.outputs.insert((*task, *number), record);
+            }
+            Write::OutputPart(task, number, part, content) => {
+                let content = (**content).clone();
+                self.data.parts.insert((*task, *number, *part), content);
+            }
+            Write::RemoveOutputs(task) => self.data.remove_outputs(*task),
             Write::Worker(worker) => {
                 self.workers.insert(worker.id, worker.clone());
             }
@@ -322,7 +332,28 @@ impl Store for MemoryStore {
     }
 
     fn data(&self) -> Result<RecoveredData, StoreError> {
-        Ok(self.tables().data.all())
+        let tables = self.tables();
+        let live = |job| tables.jobs.get(&job).is_some_and(|j| !j.state.is_final());
+        Ok(tables.data.all(live))
+    }
+
+    fn outputs(
+        &self,
+        job: JobId,
+        from: (NodeIndex, u32, u32),
+        limit: usize,
+    ) -> Result<Vec<(TaskId, u32, OutputRecord)>, StoreError> {
+        Ok(self.tables().data.outputs(job, from, limit))
+    }
+
+    fn output_parts(
+        &self,
+        task: TaskId,
+        number: u32,
+        from: u32,
+        limit: usize,
+    ) -> Result<Vec<ResultData>, StoreError> {
+        Ok(self.tables().data.parts(task, number, from, limit))
     }
 
     fn definitions(&self) -> Result<Vec<DefinitionHead>, StoreError> {
@@ -359,8 +390,9 @@ impl Store for MemoryStore {
         named.extend(tables.outcomes.values().filter_map(named::in_outcome));
         named.extend(tables.definitions.named());
         named.extend(tables.prepared.values().filter_map(named::in_prepared));
-        let checkpoints = tables.data.checkpoints.values();
-        named.extend(checkpoints.filter_map(named::in_checkpoint));
+        let checkpoints = tables.data.checkpoints.values().map(|c| &c.content);
+        let contents = checkpoints.chain(tables.data.parts.values());
+        named.extend(contents.filter_map(named::in_content));
         Ok(named)
     }
 }

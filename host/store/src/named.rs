@@ -3,8 +3,8 @@
 
 use wasmhost_core::prepared::PreparedRecord;
 use wasmhost_core::record::{
-    CheckpointRecord, DefinitionBody, DefinitionHead, JobRecord, LibraryRecord, ModuleRecord,
-    OutcomeRecord, StoredResult,
+    DefinitionBody, DefinitionHead, JobRecord, LibraryRecord, ModuleRecord, OutcomeRecord,
+    StoredResult,
 };
 use wasmhost_proto::Digest;
 use wasmhost_proto::input::{Array, Input, Item};
@@ -79,9 +79,9 @@ pub(crate) fn in_outcome(outcome: &OutcomeRecord) -> Option<Digest> {
     }
 }
 
-/// The blob of a checkpoint: a large one.
-pub(crate) fn in_checkpoint(record: &CheckpointRecord) -> Option<Digest> {
-    match &record.content {
+/// The blob of a checkpoint or of a part of an output: a large one.
+pub(crate) fn in_content(content: &ResultData) -> Option<Digest> {
+    match content {
         ResultData::Blob(blob) => Some(blob.digest),
         ResultData::Inline(_) => None,
     }

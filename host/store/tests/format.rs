@@ -6,8 +6,8 @@ mod samples;
 
 use redb::{Database, Key, ReadableDatabase, ReadableTable, TableDefinition, Value};
 use samples::{
-    attempt, blob, checkpoint, data_call, datum, definition, library, module, outcome, plain,
-    prepared, put_job, put_outcome, request, task, token, worker,
+    attempt, blob, checkpoint, data_call, datum, definition, library, module, outcome, output,
+    part, plain, prepared, put_job, put_outcome, request, task, token, worker,
 };
 use sha2::{Digest as _, Sha256};
 use wasmhost_core::prepared::PreparedRecord;
@@ -78,6 +78,9 @@ fn the_format_on_disk_stays_as_it_is() {
             data_call(task(1, 2, 3), 9),
             checkpoint(task(1, 2, 3), 9),
             checkpoint(task(1, 2, 4), 10),
+            output(task(1, 2, 3), 0, "a", 2),
+            part(task(1, 2, 3), 0, 0),
+            part(task(1, 2, 3), 0, 1),
         ],
         (1..=6)
             .map(|n| datum(SpaceId::Job(JobId(1)), &n.to_string(), n))
@@ -102,6 +105,8 @@ fn the_format_on_disk_stays_as_it_is() {
     check::<(u64, &str, &str), &[u8]>(&database, "data", "e14178f75d376812");
     check::<(u64, u16, u32), &[u8]>(&database, "data_calls", "32101d4c1f91a1d5");
     check::<(u64, u16, u32), &[u8]>(&database, "checkpoints", "64851f62c100d56a");
+    check::<(u64, u16, u32, u32), &[u8]>(&database, "outputs", "8e7f1efa9b82e2da");
+    check::<(u64, u16, u32, u32, u32), &[u8]>(&database, "output_parts", "2118ff4b2e333338");
     check::<u64, &[u8]>(&database, "workers", "da40461728f7c9d1");
     check::<[u8; 32], &[u8]>(&database, "modules", "d14172e3face3cf2");
     check::<&str, &[u8]>(&database, "libraries", "75b27fb906722419");

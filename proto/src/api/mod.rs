@@ -7,6 +7,7 @@ mod data;
 mod definition;
 mod driver;
 mod job;
+mod output;
 pub mod paths;
 mod timeline;
 
@@ -16,6 +17,7 @@ pub use data::*;
 pub use definition::*;
 pub use driver::*;
 pub use job::*;
+pub use output::*;
 pub use timeline::*;
 
 use serde::{Deserialize, Serialize};

@@ -14,6 +14,8 @@
 //! | `GET /api/v1/jobs/{job}/tasks/{node}/{index}` | → [`super::TaskView`] |
 //! | `GET /api/v1/jobs/{job}/tasks/{node}/{index}/result` | → bytes |
 //! | `GET /api/v1/jobs/{job}/tasks/{node}/{index}/logs` | → text |
+//! | `GET /api/v1/jobs/{job}/tasks/{node}/{index}/outputs/{name}` | → bytes |
+//! | `GET /api/v1/jobs/{job}/outputs?limit=&cursor=` | → [`super::Page`] of [`super::OutputView`], by task |
 //! | `GET /api/v1/jobs/{job}/result` | → bytes of the last node's single task |
 //! | `POST /api/v1/jobs/{job}/cancel` | [`super::CancelRequest`] → [`super::JobView`] |
 //! | `POST /api/v1/jobs/{job}/retry` | → [`super::JobView`]: failed and cancelled tasks run again |
@@ -55,7 +57,7 @@
 //! `{job}`, `{worker}` and `{token}` are ids or unique prefixes (a job may be
 //! `latest`, a worker its name), `{node}` is a name or number, `{module}` a
 //! digest, a unique prefix of one of eight digits or more, `name` or `name:version`;
-//! `{name}` is that of a stored definition or of a library, `{space}` that of a public
+//! `{name}` is that of a stored definition, of a library or of an output, `{space}` that of a public
 //! space.
 
 /// Everything below it needs a token.

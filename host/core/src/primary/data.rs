@@ -54,7 +54,10 @@ impl Desk {
         let mut recovered = recovered;
         Desk {
             calls: std::mem::take(&mut recovered.calls).into_iter().collect(),
-            kept: Kept::recover(std::mem::take(&mut recovered.checkpoints)),
+            kept: Kept::recover(
+                std::mem::take(&mut recovered.checkpoints),
+                std::mem::take(&mut recovered.outputs),
+            ),
             data: Data::recover(recovered),
             ..Desk::default()
         }
@@ -168,6 +171,7 @@ impl Primary {
             self.persist.write(Write::RemoveDataCall(task));
         }
         self.forget_checkpoint(task);
+        self.desk.kept.outputs.forget(task);
         if let Some(id) = self.desk.waits_by_task.get(&task).copied() {
             self.drop_wait(id);
         }
@@ -192,6 +196,7 @@ impl Primary {
         if self.desk.data.remove_job(job) || !calls.is_empty() {
             self.persist.write(Write::RemoveJobData(job));
         }
+        self.desk.kept.outputs.forget_all(all.clone());
         for task in self.desk.kept.of(all) {
             self.forget_checkpoint(task);
         }

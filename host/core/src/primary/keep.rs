@@ -1,9 +1,11 @@
 //! What attempts leave to those after them: the checkpoint of each task, the last one
 //! saved under a lease that held. Small ones are in memory, of large ones where they are.
+//! What they write for clients is [`super::outputs`]'s.
 
 use super::Primary;
+use super::outputs::Outputs;
 use super::persist::After;
-use crate::record::{CheckpointRecord, Write};
+use crate::record::{CheckpointRecord, OutputRecord, Write};
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use wasmhost_proto::data::{DataRefusal, DataReply};
@@ -18,6 +20,7 @@ pub(super) struct Kept {
     checkpoints: BTreeMap<TaskId, CheckpointRecord>,
     /// What they have in memory.
     bytes: usize,
+    pub(super) outputs: Outputs,
 }
 
 fn in_memory(content: &ResultData) -> usize {
@@ -29,8 +32,14 @@ fn in_memory(content: &ResultData) -> usize {
 }
 
 impl Kept {
-    pub(super) fn recover(checkpoints: Vec<(TaskId, CheckpointRecord)>) -> Kept {
-        let mut kept = Kept::default();
+    pub(super) fn recover(
+        checkpoints: Vec<(TaskId, CheckpointRecord)>,
+        outputs: Vec<(TaskId, OutputRecord)>,
+    ) -> Kept {
+        let mut kept = Kept {
+            outputs: Outputs::recover(outputs),
+            ..Kept::default()
+        };
         for (task, record) in checkpoints {
             kept.put(task, record);
         }
@@ -38,7 +47,7 @@ impl Kept {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.checkpoints.is_empty()
+        self.checkpoints.is_empty() && self.outputs.is_empty()
     }
 
     /// Tasks that have one.
@@ -71,6 +80,7 @@ impl Primary {
                 return DataReply::Kept(Box::new(Reply::Checkpoint(content)));
             }
             Keep::Save(content) => content,
+            write => return self.write_output(task, lease, write),
         };
         let saved = DataReply::Kept(Box::new(Reply::Saved));
         let kept = &mut self.desk.kept;
@@ -126,10 +136,10 @@ impl Primary {
         if bytes != kept.bytes {
             return Err(format!("checkpoints have {bytes} of {} bytes", kept.bytes));
         }
-        let mut tasks = kept.checkpoints.keys();
+        let mut tasks = kept.checkpoints.keys().chain(kept.outputs.tasks());
         let strange = tasks.find(|task| !self.jobs.contains_key(&task.job));
         strange.map_or(Ok(()), |task| {
-            Err(format!("{task} has a checkpoint and does not live"))
+            Err(format!("{task} keeps something and does not live"))
         })
     }
 }

@@ -25,6 +25,7 @@ mod liveness;
 mod marks;
 mod nodes;
 mod outcomes;
+mod outputs;
 mod persist;
 mod placing;
 mod polling;
@@ -181,6 +182,7 @@ impl Primary {
         for job in jobs {
             primary.recover(now, job);
         }
+        primary.forget_ended_outputs();
         primary.finish(now);
         primary
     }

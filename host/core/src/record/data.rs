@@ -50,6 +50,23 @@ pub struct CheckpointRecord {
     pub content: ResultData,
 }
 
+/// An output: a stream that an attempt writes. Its parts are stored beside it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct OutputRecord {
+    /// The lease of the attempt that writes it.
+    pub lease: Lease,
+    /// Its name.
+    pub name: String,
+    /// What it holds, as in HTTP.
+    pub content_type: String,
+    /// Its parts.
+    pub parts: u32,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Nothing more is added.
+    pub closed: bool,
+}
+
 /// All data as the store gives it back.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct RecoveredData {
@@ -61,4 +78,6 @@ pub struct RecoveredData {
     pub calls: Vec<(TaskId, CallRecord)>,
     /// The checkpoints of tasks that have not ended.
     pub checkpoints: Vec<(TaskId, CheckpointRecord)>,
+    /// The outputs of live jobs, each task's in order of number.
+    pub outputs: Vec<(TaskId, OutputRecord)>,
 }

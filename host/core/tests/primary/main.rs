@@ -10,6 +10,7 @@ mod failing;
 mod graphs;
 mod handing_out;
 mod keep;
+mod outputs;
 mod placing;
 mod polling;
 mod recovering;

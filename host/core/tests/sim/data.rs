@@ -75,6 +75,7 @@ impl Disk {
             entries: entries.collect(),
             calls: calls.map(|(task, call)| (*task, call.clone())).collect(),
             checkpoints: self.checkpoints(),
+            outputs: Vec::new(),
         }
     }
 }

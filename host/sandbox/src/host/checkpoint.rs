@@ -8,7 +8,7 @@ use wasmhost_proto::wire::ResultData;
 
 impl State {
     /// Asks the primary to keep something, or for what it keeps.
-    pub(super) async fn keep(&mut self, keep: Keep) -> Result<Kept, String> {
+    pub(crate) async fn keep(&mut self, keep: Keep) -> Result<Kept, String> {
         // What makes no sense does not travel.
         if let Some(why) = keep.fault() {
             return Err(why);

@@ -8,6 +8,7 @@ mod data;
 mod driver;
 mod keyvalue;
 mod log;
+mod outputs;
 mod script;
 mod status;
 
@@ -26,6 +27,7 @@ wasmtime::component::bindgen!({
         "wasi:keyvalue/atomics": async,
         "wasi:keyvalue/batch": async,
         "wasmhost:task/checkpoint": async,
+        "wasmhost:task/outputs": async,
         "wasmhost:task/status": trappable,
         "wasmhost:task/log": trappable,
     },

@@ -107,5 +107,6 @@ pub(super) fn all(txn: &ReadTransaction) -> Result<RecoveredData, StoreError> {
             .push((task, codec::decode(CALLS_NAME, bytes.value())?));
     }
     data.checkpoints = keep::all(txn)?;
+    data.outputs = keep::live_outputs(txn)?;
     Ok(data)
 }

@@ -50,9 +50,11 @@ use std::error::Error;
 use std::path::Path;
 use wasmhost_core::record::{
     AttemptRecord, DefinitionHead, DefinitionRecord, JobRecord, LibraryRecord, ModuleRecord,
-    OutcomeRecord, RecoveredData, RecoveredJob, RequestRecord, TokenRecord, WorkerRecord, Write,
+    OutcomeRecord, OutputRecord, RecoveredData, RecoveredJob, RequestRecord, TokenRecord,
+    WorkerRecord, Write,
 };
 use wasmhost_proto::plan::JobPlan;
+use wasmhost_proto::wire::ResultData;
 use wasmhost_proto::{Digest, JobId, NodeIndex, TaskId, TokenId};
 
 /// A [`Store`] in one file. The file is locked while it is open.
@@ -225,6 +227,25 @@ impl Store for RedbStore {
 
     fn data(&self) -> Result<RecoveredData, StoreError> {
         data::all(&self.read()?)
+    }
+
+    fn outputs(
+        &self,
+        job: JobId,
+        from: (NodeIndex, u32, u32),
+        limit: usize,
+    ) -> Result<Vec<(TaskId, u32, OutputRecord)>, StoreError> {
+        keep::outputs(&self.read()?, job, from, limit)
+    }
+
+    fn output_parts(
+        &self,
+        task: TaskId,
+        number: u32,
+        from: u32,
+        limit: usize,
+    ) -> Result<Vec<ResultData>, StoreError> {
+        keep::parts(&self.read()?, task, number, from, limit)
     }
 
     fn definitions(&self) -> Result<Vec<DefinitionHead>, StoreError> {

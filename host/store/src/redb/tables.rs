@@ -11,6 +11,10 @@ pub(super) type TaskKey = (u64, u16, u32);
 pub(super) type NodeKey = (u64, u16);
 /// Job, node, index, attempt, term.
 pub(super) type AttemptKey = (u64, u16, u32, u32, u64);
+/// Job, node, index, number.
+pub(super) type OutputKey = (u64, u16, u32, u32);
+/// Job, node, index, number, part.
+pub(super) type PartKey = (u64, u16, u32, u32, u32);
 /// Job or 0, public space or nothing, key.
 pub(super) type DataKey = (u64, &'static str, &'static str);
 /// A stored definition's name, version.
@@ -46,6 +50,10 @@ pub(super) const DATA: TableDefinition<DataKey, Bytes> = TableDefinition::new("d
 pub(super) const CALLS: TableDefinition<TaskKey, Bytes> = TableDefinition::new("data_calls");
 /// What attempts have left to those after them.
 pub(super) const CHECKPOINTS: TableDefinition<TaskKey, Bytes> = TableDefinition::new("checkpoints");
+/// Outputs of attempts.
+pub(super) const OUTPUTS: TableDefinition<OutputKey, Bytes> = TableDefinition::new("outputs");
+/// Their parts.
+pub(super) const PARTS: TableDefinition<PartKey, Bytes> = TableDefinition::new("output_parts");
 pub(super) const WORKERS: TableDefinition<u64, Bytes> = TableDefinition::new("workers");
 pub(super) const MODULES: TableDefinition<[u8; 32], Bytes> = TableDefinition::new("modules");
 /// Libraries by name.

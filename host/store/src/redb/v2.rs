@@ -16,7 +16,8 @@ pub(super) fn step(txn: &WriteTransaction) -> Result<(), StoreError> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use crate::redb::tables::{
-        BODIES, CALLS, CHECKPOINTS, DATA, DEFINITIONS, META, PREPARED, SCHEMA, SPAWNED, VERSIONS,
+        BODIES, CALLS, CHECKPOINTS, DATA, DEFINITIONS, META, OUTPUTS, PARTS, PREPARED, SCHEMA,
+        SPAWNED, VERSIONS,
     };
     use crate::{RedbStore, Store};
     use ::redb::Database;
@@ -39,6 +40,8 @@ mod tests {
         txn.delete_table(DATA).unwrap();
         txn.delete_table(CALLS).unwrap();
         txn.delete_table(CHECKPOINTS).unwrap();
+        txn.delete_table(OUTPUTS).unwrap();
+        txn.delete_table(PARTS).unwrap();
         txn.open_table(META).unwrap().insert(SCHEMA, 2).unwrap();
         txn.commit().unwrap();
         drop(database);

@@ -90,6 +90,11 @@ fn put_rare(txn: &WriteTransaction, write: &Write) -> Result<(), StoreError> {
         Write::RemoveJobData(job) => data::remove_job(txn, *job)?,
         Write::Checkpoint(task, record) => keep::put(txn, *task, record)?,
         Write::RemoveCheckpoint(task) => keep::remove(txn, *task)?,
+        Write::Output(task, number, record) => keep::put_output(txn, *task, *number, record)?,
+        Write::OutputPart(task, number, part, content) => {
+            keep::put_part(txn, *task, *number, *part, content)?;
+        }
+        Write::RemoveOutputs(task) => keep::remove_outputs(txn, *task)?,
         Write::Prepared(job, node, record) => prepared::put(txn, *job, *node, record)?,
         Write::RemovePrepared(job, node) => prepared::remove(txn, *job, *node)?,
         Write::Definition(record) => definitions::put(txn, record)?,

@@ -8,8 +8,8 @@ use wasmhost_core::prepared::PreparedRecord;
 use wasmhost_core::record::{
     AttemptRecord, CallRecord, CheckpointRecord, DataWrite, DefinitionBody, DefinitionHead,
     DefinitionRecord, JobFailureRecord, JobRecord, LibraryRecord, ModuleRecord, OutcomeRecord,
-    Published, RequestAnswer, RequestRecord, SpaceId, StoredResult, TokenRecord, WorkerRecord,
-    Write,
+    OutputRecord, Published, RequestAnswer, RequestRecord, SpaceId, StoredResult, TokenRecord,
+    WorkerRecord, Write,
 };
 use wasmhost_proto::api::{Counts, JobState, TokenKind};
 use wasmhost_proto::data::{DataReply, DataValue, Entry, Writer};
@@ -402,4 +402,30 @@ pub fn checkpoint(task: TaskId, call: u64) -> Write {
         content,
     };
     Write::Checkpoint(task, Box::new(record))
+}
+
+/// An output of so many parts.
+pub fn output(task: TaskId, number: u32, name: &str, parts: u32) -> Write {
+    let lease = Lease {
+        term: 1,
+        attempt: 2,
+    };
+    let record = OutputRecord {
+        lease,
+        name: name.into(),
+        content_type: "text/html".into(),
+        parts,
+        bytes: u64::from(parts) * 10,
+        closed: parts > 1,
+    };
+    Write::Output(task, number, Box::new(record))
+}
+
+/// A part of an output: a large one under an odd number.
+pub fn part(task: TaskId, number: u32, part: u32) -> Write {
+    let content = match part % 2 {
+        0 => ResultData::Inline(vec![part as u8; 3]),
+        _ => ResultData::Blob(blob(part as u8)),
+    };
+    Write::OutputPart(task, number, part, Box::new(content))
 }

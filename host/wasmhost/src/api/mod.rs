@@ -32,6 +32,7 @@ mod linking;
 mod metrics;
 mod modules;
 mod openapi;
+mod outputs;
 mod pinned;
 mod problem;
 mod resolve;

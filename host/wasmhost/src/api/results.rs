@@ -189,7 +189,7 @@ async fn respond(app: &App, outcome: OutcomeRecord, name: &str) -> Result<Respon
 }
 
 /// Bytes as a file that no browser runs or shows.
-fn download(body: Body, len: u64, name: &str) -> Response {
+pub(crate) fn download(body: Body, len: u64, name: &str) -> Response {
     let mut response = (StatusCode::OK, body).into_response();
     let headers = response.headers_mut();
     headers.insert(

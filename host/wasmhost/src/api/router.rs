@@ -4,7 +4,7 @@ use super::problem::Problem;
 use super::state::Shared;
 use super::{
     batch, blobs, data, definitions, driver, edge, events, info, jobs, libraries, metrics, modules,
-    openapi, results, status, tasks, tokens, workers,
+    openapi, outputs, results, status, tasks, tokens, workers,
 };
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -30,6 +30,8 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(tasks::list))
         .routes(routes!(tasks::get))
         .routes(routes!(results::of_task))
+        .routes(routes!(outputs::list))
+        .routes(routes!(outputs::get))
         .routes(routes!(results::logs))
         .routes(routes!(definitions::list, definitions::apply).layer(large))
         .routes(routes!(definitions::get, definitions::remove))

@@ -22,6 +22,7 @@ mod logs;
 mod module;
 mod modules;
 mod oci;
+mod outputs;
 mod params;
 mod reference;
 mod report;
@@ -86,6 +87,8 @@ enum Command {
     Logs(logs::Args),
     /// The result of a job or task
     Result(result::Args),
+    /// List the outputs of a job's tasks, or write one
+    Outputs(outputs::Args),
     /// Cancel a job
     Cancel(cancel::Args),
     /// Run the failed and cancelled tasks of a job again
@@ -187,6 +190,7 @@ async fn dispatch(command: Command, cx: &Context) -> anyhow::Result<Exit> {
         Command::Watch(args) => watch::run(args, cx).await,
         Command::Logs(args) => logs::run(args, cx).await,
         Command::Result(args) => result::run(args, cx).await,
+        Command::Outputs(args) => outputs::run(args, cx).await,
         Command::Cancel(args) => cancel::run(args, cx).await,
         Command::Retry(args) => retry::run(args, cx).await,
         Command::Request(args) => request::run(args, cx).await,

@@ -6,6 +6,7 @@ mod data;
 mod definitions;
 mod driver;
 pub(crate) mod error;
+mod outputs;
 mod sse;
 
 pub(crate) use calls::{Listing, PATIENCE, TRY_EVERY};

@@ -12,6 +12,7 @@ pub(crate) mod explain;
 mod graph;
 pub(crate) mod human;
 pub(crate) mod lists;
+pub(crate) mod outputs;
 pub(crate) mod params;
 pub(crate) mod problem;
 pub(crate) mod story;

@@ -1,5 +1,5 @@
-//! The way of large checkpoints: a blob is stored before the call that names it goes on,
-//! and fetched before the answer that names it does.
+//! The way of large checkpoints and of large parts of outputs: a blob is stored before the
+//! call that names it goes on, and fetched before the answer that names it does.
 
 use super::driver::Cause;
 use super::files::{FileCache, Remove, Uplinks, persist};
@@ -44,11 +44,15 @@ impl Carrier {
         tokio::spawn(async move {
             let cause = match carrier.store(&call, bytes).await {
                 Ok(blob) => {
-                    call.op = DataOp::Keep(Box::new(Keep::Save(ResultData::Blob(blob))));
+                    if let DataOp::Keep(keep) = &mut call.op
+                        && let Some(content) = keep.content_mut()
+                    {
+                        *content = ResultData::Blob(blob);
+                    }
                     Cause::Core(Event::Data(call))
                 }
                 Err(why) => {
-                    let why = format!("the checkpoint could not be stored: {why}");
+                    let why = format!("it could not be stored: {why}");
                     let reply = DataReply::Refused(DataRefusal::Unreachable, why);
                     Cause::Answer((call.task, call.lease), call.call, reply)
                 }
@@ -59,9 +63,13 @@ impl Carrier {
     }
 
     async fn store(&mut self, call: &DataCall, bytes: Vec<u8>) -> Result<BlobRef, String> {
-        let head = checkpoint_head(call.task, call.lease, call.call);
-        let content = [head.as_bytes(), &bytes].concat();
-        drop(bytes);
+        let content = match &call.op {
+            DataOp::Keep(keep) if matches!(**keep, Keep::Save(_)) => {
+                let head = checkpoint_head(call.task, call.lease, call.call);
+                [head.as_bytes(), &bytes].concat()
+            }
+            _ => bytes,
+        };
         let blob = BlobRef {
             digest: Digest(Sha256::digest(&content).into()),
             len: content.len() as u64,
