@@ -5,6 +5,7 @@ use crate::data::{DataError, Datum, Entry, Expect};
 use crate::driver::{Ended, Event};
 use crate::error::TaskError;
 use crate::keep::Keeper;
+use crate::program::{ProgramError, ProgramSaid};
 use crate::throttle::Throttle;
 use crate::value::Value;
 use std::cell::RefCell;
@@ -45,6 +46,11 @@ pub(crate) trait Host: Keeper {
     fn wait(&self, timeout_ms: Option<u64>) -> Option<Ended>;
     fn cancel(&self, key: &str);
     fn next(&self, timeout_ms: Option<u64>) -> Option<Event>;
+    fn program_start(&self, name: &str, args: &[String]) -> Result<u32, ProgramError>;
+    fn program_write(&self, program: u32, bytes: &[u8]) -> Result<(), ProgramError>;
+    fn program_close(&self, program: u32) -> Result<(), ProgramError>;
+    fn program_read(&self, program: u32, timeout_ms: u64) -> Result<ProgramSaid, ProgramError>;
+    fn program_kill(&self, program: u32) -> Result<(), ProgramError>;
     fn data_get(&self, space: Option<&str>, key: &str) -> Result<Option<Entry>, DataError>;
     fn data_set(
         &self,

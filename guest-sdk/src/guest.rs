@@ -2,12 +2,14 @@
 
 mod data;
 mod keep;
+mod programs;
 
 use crate::bindings::wasi::config::store;
 use crate::bindings::wasmhost::task::{context, driver, log, status};
 use crate::context::{Host, Level};
 use crate::data::{DataError, Datum, Entry, Expect};
 use crate::driver::{Ended, Event, Request, SpawnError};
+use crate::program::{ProgramError, ProgramSaid};
 use crate::value::Value;
 
 pub(crate) struct Platform;
@@ -101,6 +103,26 @@ impl Host for Platform {
 
     fn cancel(&self, key: &str) {
         driver::cancel(key);
+    }
+
+    fn program_start(&self, name: &str, args: &[String]) -> Result<u32, ProgramError> {
+        programs::start(name, args)
+    }
+
+    fn program_write(&self, program: u32, bytes: &[u8]) -> Result<(), ProgramError> {
+        programs::write(program, bytes)
+    }
+
+    fn program_close(&self, program: u32) -> Result<(), ProgramError> {
+        programs::close(program)
+    }
+
+    fn program_read(&self, program: u32, timeout_ms: u64) -> Result<ProgramSaid, ProgramError> {
+        programs::read(program, timeout_ms)
+    }
+
+    fn program_kill(&self, program: u32) -> Result<(), ProgramError> {
+        programs::kill(program)
     }
 
     fn data_get(&self, space: Option<&str>, key: &str) -> Result<Option<Entry>, DataError> {

@@ -49,11 +49,14 @@ mod error;
 mod fake_data;
 #[cfg(not(target_family = "wasm"))]
 mod fake_keep;
+#[cfg(not(target_family = "wasm"))]
+mod fake_programs;
 #[cfg(target_family = "wasm")]
 mod guest;
 mod io;
 mod keep;
 mod outputs;
+mod program;
 mod results;
 #[doc(hidden)]
 pub mod rt;
@@ -71,6 +74,7 @@ pub use driver::{Ended, Event, Request, SpawnError};
 pub use error::TaskError;
 pub use io::{Bytes, Input, Output};
 pub use outputs::{OutputStream, Outputs};
+pub use program::{Command, Program, ProgramEnd, ProgramError, ProgramOutput, ProgramSaid};
 pub use results::Results;
 pub use schema::Schema;
 pub use value::Value;

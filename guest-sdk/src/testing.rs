@@ -21,7 +21,9 @@ use crate::driver::{Ended, Event, Request, SpawnError};
 use crate::error::TaskError;
 use crate::fake_data::FakeData;
 use crate::fake_keep::FakeKept;
+use crate::fake_programs::FakePrograms;
 use crate::io::Input;
+use crate::program::{ProgramError, ProgramOutput, ProgramSaid};
 use crate::rt;
 use crate::value::Value;
 use std::cell::{Cell, RefCell};
@@ -59,6 +61,8 @@ pub(crate) struct State {
     data: RefCell<FakeData>,
     /// What it keeps from one attempt to the next.
     pub(crate) kept: FakeKept,
+    /// What stands for the machine's programs.
+    programs: RefCell<FakePrograms>,
 }
 
 /// Stands for the tasks that a driver starts: from a task's name and input to its result.
@@ -136,6 +140,17 @@ impl Fake {
 
     pub(crate) fn state(&self) -> &State {
         &self.0
+    }
+
+    /// Grants the task a program, for which `stand_in` stands: from arguments and standard
+    /// input to all that it says.
+    pub fn program(
+        self,
+        name: &str,
+        stand_in: impl FnMut(&[String], &[u8]) -> ProgramOutput + 'static,
+    ) -> Fake {
+        self.0.programs.borrow_mut().grant(name, stand_in);
+        self
     }
 
     /// A context for the task's function.
@@ -285,6 +300,27 @@ impl Host for State {
             });
         }
     }
+
+    fn program_start(&self, name: &str, args: &[String]) -> Result<u32, ProgramError> {
+        self.programs.borrow_mut().start(name, args)
+    }
+
+    fn program_write(&self, program: u32, bytes: &[u8]) -> Result<(), ProgramError> {
+        self.programs.borrow_mut().write(program, bytes)
+    }
+
+    fn program_close(&self, program: u32) -> Result<(), ProgramError> {
+        self.programs.borrow_mut().close(program)
+    }
+
+    fn program_read(&self, program: u32, _: u64) -> Result<ProgramSaid, ProgramError> {
+        self.programs.borrow_mut().read(program)
+    }
+
+    fn program_kill(&self, program: u32) -> Result<(), ProgramError> {
+        self.programs.borrow_mut().kill(program)
+    }
+
     fn data_get(&self, space: Option<&str>, key: &str) -> Result<Option<Entry>, DataError> {
         Ok(self.data.borrow().get(space, key))
     }

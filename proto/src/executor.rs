@@ -7,6 +7,7 @@ use crate::data::{DataOp, DataReply, Space};
 use crate::ids::{Digest, JobId, NodeIndex};
 use crate::module::ModuleKind;
 use crate::outcome::{Failure, Usage};
+use crate::program::{ProgramOp, ProgramReply};
 use crate::status::Status;
 use crate::wire::{AttemptLimits, DriverRequest, FinalReport};
 use serde::{Deserialize, Serialize};
@@ -97,6 +98,15 @@ pub enum ToExecutor {
         /// The bytes.
         #[serde(with = "serde_bytes")]
         bytes: Vec<u8>,
+    },
+    /// What came of a run's call for a program.
+    Program {
+        /// The run.
+        run: RunId,
+        /// Which of its calls.
+        call: u64,
+        /// What came of it.
+        reply: Box<ProgramReply>,
     },
     /// Whether to say of each run that it begins before it does, so that it is
     /// known which one kills the process.
@@ -252,6 +262,16 @@ pub enum FromExecutor {
         /// The bytes.
         #[serde(with = "serde_bytes")]
         bytes: Vec<u8>,
+    },
+    /// A run uses a program of the machine. Numbered as calls for data are, and like them
+    /// one at a time, unless the one before waits.
+    Program {
+        /// The run.
+        run: RunId,
+        /// Which of its calls, from 1.
+        call: u64,
+        /// What for.
+        op: Box<ProgramOp>,
     },
 }
 

@@ -8,6 +8,7 @@ mod definition;
 mod driver;
 mod keep;
 mod module;
+mod program;
 mod source;
 
 pub use data::*;
@@ -15,6 +16,7 @@ pub use definition::*;
 pub use driver::*;
 pub use keep::*;
 pub use module::*;
+pub use program::*;
 pub use source::*;
 
 const KIB: u64 = 1 << 10;
@@ -184,8 +186,6 @@ pub const MAX_DIAGNOSTICS: usize = 50;
 /// Names of jobs, tasks, modules, workers, tokens.
 pub const MAX_NAME: usize = 64;
 
-/// Modules in one store: their records are held in memory to compile submissions.
-pub const MAX_MODULES: usize = 10_000;
 /// Tokens in one store: far above what people make, below what a list can show.
 pub const MAX_TOKENS: usize = 10_000;
 

@@ -1,6 +1,7 @@
 //! A compiled job definition: what the primary decides on and stores. Every
 //! source is a digest, every text is checked, every limit is effective.
 
+use crate::grants::Grants;
 use crate::ids::{Digest, NodeIndex};
 use crate::input::{Array, BlobRef, Input};
 use crate::module::ModuleKind;
@@ -154,6 +155,10 @@ pub struct NodePlan {
     /// [`Array::Spawned`] by it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub driver: bool,
+    /// What its tasks may reach outside their sandboxes, where a worker offers it; none
+    /// when they ask for nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grants: Option<Box<Grants>>,
 }
 
 impl Default for NodePlan {
@@ -178,6 +183,7 @@ impl Default for NodePlan {
             concurrency: None,
             priority: 0,
             driver: false,
+            grants: None,
         }
     }
 }

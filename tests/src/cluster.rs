@@ -29,6 +29,8 @@ pub struct Options {
     pub engines: bool,
     /// The stored definition that the primary is started with as its driver.
     pub driver: Option<&'static str>,
+    /// The settings file of primary and workers.
+    pub settings: String,
 }
 
 impl Default for Options {
@@ -40,6 +42,7 @@ impl Default for Options {
             status_interval: "200ms",
             engines: false,
             driver: None,
+            settings: String::new(),
         }
     }
 }
@@ -118,6 +121,7 @@ impl Cluster {
             workers: Vec::new(),
             options,
         };
+        cluster.settings(&cluster.options.settings);
         cluster.start_primary();
         for _ in 0..cluster.options.workers {
             cluster.add_worker();
@@ -129,6 +133,13 @@ impl Cluster {
     /// The folder that holds everything of this cluster.
     pub fn dir(&self) -> &Path {
         self.dir.path()
+    }
+
+    /// Writes the settings file; it holds for what is started from now on.
+    pub fn settings(&self, text: &str) {
+        let folder = self.dir.path().join("config/wasmhost");
+        std::fs::create_dir_all(&folder).expect("a folder");
+        std::fs::write(folder.join("config.toml"), text).expect("a settings file");
     }
 
     /// The address of the HTTP API.

@@ -3,6 +3,7 @@
 use crate::compose::{Library, Parts, is_open};
 use wasmhost_proto::Digest;
 use wasmhost_proto::api::Diagnostic;
+use wasmhost_proto::grants::Ceiling;
 use wasmhost_proto::input::BlobRef;
 use wasmhost_proto::module::ModuleKind;
 
@@ -39,6 +40,10 @@ pub trait Catalogue {
     /// submission.
     fn is_open(&self, digest: Digest) -> bool {
         self.imports(digest).iter().any(|import| is_open(import))
+    }
+    /// What the operator lets definitions ask for; none where that is not known.
+    fn ceiling(&self) -> Option<&Ceiling> {
+        None
     }
     /// The libraries that modules may get imports from.
     fn libraries(&self) -> &[Library] {

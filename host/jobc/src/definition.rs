@@ -88,6 +88,8 @@ pub struct Node {
     pub priority: i32,
     /// Whether it starts other tasks.
     pub driver: bool,
+    /// Programs of the worker's machine that it may start.
+    pub programs: Vec<Spot<String>>,
 }
 
 /// The limits that a definition says.

@@ -13,6 +13,7 @@ pub mod condition;
 mod definition;
 mod driving;
 mod given;
+mod grants;
 mod graph;
 mod literal;
 pub mod module;

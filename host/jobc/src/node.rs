@@ -8,7 +8,7 @@ use crate::policy::{self, LIMITS, RETRY};
 use crate::read::{self, Fields, clip};
 use crate::report::Report;
 use crate::scope::Scope;
-use crate::{driving, given, source};
+use crate::{driving, given, grants, source};
 use toml::de::DeValue;
 use wasmhost_proto::wire::AttemptLimits;
 
@@ -23,7 +23,7 @@ pub(crate) enum Form {
     Named,
 }
 
-const TASK: [&str; 14] = [
+const TASK: [&str; 15] = [
     "name",
     "module",
     "script",
@@ -38,11 +38,13 @@ const TASK: [&str; 14] = [
     "concurrency",
     "tolerate",
     "priority",
+    "programs",
 ];
-const REDUCE: [&str; 10] = [
+const REDUCE: [&str; 11] = [
     "name", "module", "script", "args", "env", "config", "limits", "retry", "tolerate", "priority",
+    "programs",
 ];
-const NAMED: [&str; 18] = [
+const NAMED: [&str; 19] = [
     "module",
     "script",
     "after",
@@ -61,6 +63,7 @@ const NAMED: [&str; 18] = [
     "priority",
     "driver",
     "spawned_by",
+    "programs",
 ];
 
 impl Form {
@@ -177,6 +180,7 @@ pub(crate) fn read(
         concurrency: concurrency.and_then(bound),
         priority: priority.and_then(|n| i32::try_from(n).ok()).unwrap_or(0),
         driver,
+        programs: grants::programs(report, table),
     })
 }
 

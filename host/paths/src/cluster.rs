@@ -271,6 +271,7 @@ fn config(n: u64, slots: u32) -> WorkerConfig {
         slots,
         cpus: 2,
         memory: 8 << 30,
+        offers: Default::default(),
         prefetch: 2 * slots,
         status_interval_ms: 1_000,
         incarnation: n + 1,

@@ -28,7 +28,7 @@ mod ticker;
 mod wasi;
 
 pub use attempt::{Attempt, Controls, Finished, Reporter};
-pub use calls::DataRequest;
+pub use calls::{Ask, Request, Told};
 pub use compile::{CompileError, compatibility, compile};
 pub use driver::{Driver, DriverCall};
 pub use engine::SandboxError;

@@ -77,6 +77,25 @@ pub struct CheckNode {
     /// What the module imports, and what satisfies it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub imports: Vec<ImportView>,
+    /// What it asks to reach outside its sandbox.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub grants: Vec<GrantView>,
+}
+
+/// Something outside its sandbox that a task asks for. It gets it where the operator allows
+/// it and a worker offers it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct GrantView {
+    /// What kind of thing: `program`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// Whether the operator allows it.
+    pub allowed: bool,
+    /// Names of workers that offer it and take work now, up to 16 of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub offered_by: Vec<String>,
 }
 
 /// The script of a checked node.

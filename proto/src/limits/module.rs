@@ -26,3 +26,5 @@ pub const MAX_COMPOSED_LIBRARIES: usize = 7;
 pub const MAX_COMPOSED: u64 = 64 * MIB;
 /// Components composed for one request at once.
 pub const MAX_COMPOSITIONS: usize = 64;
+/// Modules in one store: their records are held in memory to compile submissions.
+pub const MAX_MODULES: usize = 10_000;

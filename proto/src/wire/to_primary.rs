@@ -1,6 +1,7 @@
 //! What a worker tells the primary.
 
 use crate::data::DataCall;
+use crate::grants::Grants;
 use crate::ids::{Digest, Lease, TaskId};
 use crate::input::BlobRef;
 use crate::outcome::{Failure, Usage};
@@ -104,6 +105,9 @@ pub struct Register {
     pub cpus: u32,
     /// Bytes of memory that it offers to guests; 0 when it does not say.
     pub memory: u64,
+    /// What it offers to tasks that are granted it; none for nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offers: Option<Box<Grants>>,
     /// The highest term it has seen; the primary must be above or equal.
     pub term_seen: u64,
     /// Tells one process of the worker from the next: a new one holds nothing.

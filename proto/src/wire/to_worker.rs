@@ -1,6 +1,7 @@
 //! What a primary tells a worker.
 
 use crate::data::DataAnswer;
+use crate::grants::Grants;
 use crate::ids::{Digest, JobId, Lease, NodeIndex, TaskId, WorkerId};
 use crate::input::{Input, Item};
 use crate::limits::{DEFAULT_MEMORY, DEFAULT_OUTPUT, DEFAULT_WALL_MS};
@@ -150,6 +151,9 @@ pub struct NodeSpec {
     /// Its tasks may start tasks; they hold no slot.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub driver: bool,
+    /// What its tasks may reach outside their sandboxes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grants: Option<Box<Grants>>,
 }
 
 /// What one attempt may use.

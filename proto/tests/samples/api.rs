@@ -107,6 +107,12 @@ pub(crate) fn check_view() -> CheckView {
             ),
             import("wasmhost:task/log@0.1.0", &[], None),
         ],
+        grants: vec![GrantView {
+            kind: "program".into(),
+            name: "gzip".into(),
+            allowed: true,
+            offered_by: vec!["host-1".into()],
+        }],
     };
     let second = CheckNode {
         name: "report".into(),
@@ -126,6 +132,7 @@ pub(crate) fn check_view() -> CheckView {
         when: Some("tasks.count.failed == 0".into()),
         input_from: vec!["count".into()],
         imports: vec![],
+        grants: vec![],
         ..first.clone()
     };
     CheckView {

@@ -6,6 +6,7 @@ use wasmhost_proto::executor::*;
 use wasmhost_proto::keep::{Keep, Kept};
 use wasmhost_proto::module::ModuleKind;
 use wasmhost_proto::outcome::Failure;
+use wasmhost_proto::program::{ProgramEnd, ProgramOp, ProgramReply, ProgramSaid};
 use wasmhost_proto::wire::{FinalReport, ResultData};
 
 pub(crate) fn to_executor() -> Vec<Sample<ToExecutor>> {
@@ -93,6 +94,21 @@ pub(crate) fn to_executor() -> Vec<Sample<ToExecutor>> {
                 run: 12,
                 call: 4,
                 reply: DataReply::Kept(Box::new(Kept::Checkpoint(None))),
+            },
+        ),
+        (
+            "program",
+            ToExecutor::Program {
+                run: 12,
+                call: 4,
+                reply: Box::new(ProgramReply::Said(ProgramSaid {
+                    stdout: vec![0, 255],
+                    stderr: Vec::new(),
+                    end: Some(ProgramEnd {
+                        code: Some(1),
+                        why: "exited with code 1".into(),
+                    }),
+                })),
             },
         ),
         (
@@ -243,6 +259,17 @@ pub(crate) fn from_executor() -> Vec<Sample<FromExecutor>> {
                 call: 4,
                 space: Space::Task,
                 op: DataOp::Keep(Box::new(Keep::Save(ResultData::Inline(vec![3])))),
+            },
+        ),
+        (
+            "program",
+            FromExecutor::Program {
+                run: 12,
+                call: 4,
+                op: Box::new(ProgramOp::Start {
+                    name: "gzip".into(),
+                    args: vec!["-c".into()],
+                }),
             },
         ),
     ]

@@ -3,6 +3,7 @@
 use super::*;
 use std::sync::Arc;
 use wasmhost_proto::data::*;
+use wasmhost_proto::grants::Grants;
 use wasmhost_proto::input::{Input, Item};
 use wasmhost_proto::keep::{Keep, Kept};
 use wasmhost_proto::module::ModuleKind;
@@ -33,6 +34,9 @@ pub(crate) fn to_worker() -> Vec<Sample<ToWorker>> {
             script: None,
             config: vec![],
             driver: true,
+            grants: Some(Box::new(Grants {
+                programs: vec!["gzip".into()],
+            })),
         }))
     };
     let file = Item::File {
@@ -168,6 +172,9 @@ pub(crate) fn to_primary() -> Vec<Sample<ToPrimary>> {
                 slots: 8,
                 cpus: 4,
                 memory: 8 << 30,
+                offers: Some(Box::new(Grants {
+                    programs: vec!["gzip".into()],
+                })),
                 term_seen: 6,
                 incarnation: u64::MAX,
                 held: vec![

@@ -92,6 +92,7 @@ pub(crate) const SPANS: &[(&str, &[&str])] = &[
     ("submit FILE", &["submit job.toml"]),
     ("wasmhost submit", &["submit job.toml"]),
     ("wasmhost check", &["check job.toml"]),
+    ("wasmhost explain", &["explain job.toml"]),
     (
         "submit NAME",
         &["definition apply job.toml --name stored", "submit stored"],

@@ -7,7 +7,7 @@ use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::p2::pipe::{MemoryInputPipe, MemoryOutputPipe};
 use wasmtime_wasi::{I32Exit, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView, p1, p2};
 
-use self::wasmhost::task::data_types as guest;
+use self::wasmhost::task::{data_types as guest, programs};
 
 wasmtime::component::bindgen!({
     world: "task",
@@ -228,6 +228,32 @@ impl wasmhost::task::outputs::Host for TaskState {
     }
 
     fn close(&mut self, _: u32) -> std::result::Result<(), String> {
+        Ok(())
+    }
+}
+
+impl programs::Host for TaskState {
+    fn start(&mut self, _: String, _: Vec<String>) -> std::result::Result<u32, programs::Error> {
+        Ok(1)
+    }
+
+    fn write(&mut self, _: u32, _: Vec<u8>) -> std::result::Result<(), programs::Error> {
+        Ok(())
+    }
+
+    fn close(&mut self, _: u32) -> std::result::Result<(), programs::Error> {
+        Ok(())
+    }
+
+    fn read(&mut self, _: u32, _: u64) -> std::result::Result<programs::Said, programs::Error> {
+        Ok(programs::Said {
+            stdout: Vec::new(),
+            stderr: Vec::new(),
+            end: None,
+        })
+    }
+
+    fn kill(&mut self, _: u32) -> std::result::Result<(), programs::Error> {
         Ok(())
     }
 }

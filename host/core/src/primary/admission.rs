@@ -6,11 +6,12 @@ use super::Primary;
 use super::workers::Worker;
 use std::collections::BTreeSet;
 use wasmhost_proto::Digest;
+use wasmhost_proto::grants::GrantKind;
 use wasmhost_proto::plan::{JobPlan, NodePlan};
 use wasmhost_proto::wire::ModuleState;
 
-/// A node that no worker which takes work could run: each lacks memory for it, or rejected
-/// its module.
+/// A node that no worker which takes work could run: each lacks memory for it, or something
+/// that it asks for, or rejected its module.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Unfit {
     /// The node's name.
@@ -22,18 +23,25 @@ pub struct Unfit {
     pub memory: Option<(String, u64)>,
     /// One that rejected the module: its name, and why.
     pub rejected: Option<(String, String)>,
+    /// What it asks for and one does not offer, and that worker's name.
+    pub lacks: Option<(GrantKind, String, String)>,
 }
 
 /// Why a worker cannot run a node.
 enum Lack<'a> {
     Memory,
     Module(&'a str),
+    Grant(GrantKind, &'a str),
 }
 
 impl Worker {
-    fn lacks(&self, node: &NodePlan) -> Option<Lack<'_>> {
+    fn lacks<'a>(&'a self, node: &'a NodePlan) -> Option<Lack<'a>> {
         if let Some(ModuleState::Rejected(why)) = self.modules.get(&node.module) {
             return Some(Lack::Module(why));
+        }
+        let asked = node.grants.as_deref();
+        if let Some((kind, name)) = asked.and_then(|asked| self.offers.lack(asked)) {
+            return Some(Lack::Grant(kind, name));
         }
         (!self.offers(node.limits.memory)).then_some(Lack::Memory)
     }
@@ -55,7 +63,7 @@ impl Primary {
                 break;
             }
             let asked = (node.module, node.limits.memory);
-            if fit.contains(&asked) {
+            if fit.contains(&asked) && node.grants.is_none() {
                 continue;
             }
             let mut found = Unfit {
@@ -63,6 +71,7 @@ impl Primary {
                 asked: node.limits.memory,
                 memory: None,
                 rejected: None,
+                lacks: None,
             };
             match takers().all(|worker| found.note(worker, node)) {
                 true => unfit.push(found),
@@ -70,6 +79,16 @@ impl Primary {
             }
         }
         unfit
+    }
+
+    /// The names of workers that take work and offer something, up to `max`.
+    pub fn offering(&self, kind: GrantKind, name: &str, max: usize) -> Vec<String> {
+        let takers = self.workers.values().filter(|w| w.takes_work());
+        let offering = takers.filter(|worker| worker.offers.has(kind, name));
+        offering
+            .take(max)
+            .map(|worker| worker.name.clone())
+            .collect()
     }
 }
 
@@ -87,6 +106,10 @@ impl Unfit {
             Some(Lack::Module(why)) => {
                 let rejected = || (worker.name.clone(), why.to_owned());
                 self.rejected.get_or_insert_with(rejected);
+            }
+            Some(Lack::Grant(kind, name)) => {
+                let lacks = || (kind, name.to_owned(), worker.name.clone());
+                self.lacks.get_or_insert_with(lacks);
             }
         }
         true

@@ -222,7 +222,7 @@ impl Primary {
                     "'{name}' is prepared without a session"
                 );
             }
-            let takes_all = worker.rejected.is_empty() && worker.offers(self.most_memory);
+            let takes_all = self.takes_all(worker);
             ensure!(
                 takes_all || self.lists.picky.contains(id),
                 "{id} is taken to run everything"

@@ -274,5 +274,6 @@ fn node_spec(job: JobId, node: NodeIndex, plan: &JobPlan, live: &Node) -> NodeSp
         script: of.script.clone(),
         config: of.config.clone(),
         driver: of.driver,
+        grants: of.grants.clone(),
     }
 }

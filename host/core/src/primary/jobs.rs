@@ -134,8 +134,7 @@ impl Primary {
         self.open_tasks += job.unended();
         job.group = self.queue.join(id, &job.plan);
         self.driven += usize::from(!job.driven.is_empty());
-        let memory = job.plan.nodes.iter().map(|node| node.limits.memory);
-        self.note_asked(memory.max().unwrap_or(0));
+        self.note_asked(&job.plan);
         self.jobs.insert(id, job);
         self.touched.insert(id);
         self.jobs_changed.insert(id);

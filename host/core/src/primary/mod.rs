@@ -52,6 +52,7 @@ use crate::record::Recovered;
 use crate::rng::Rng;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use timers::{Timer, Timers};
+use wasmhost_proto::grants::Grants;
 use wasmhost_proto::limits::{DEFAULT_CANCEL_GRACE_MS, DEFAULT_LEASE_MS, DEFAULT_POLL_MS};
 use wasmhost_proto::{JobId, WorkerId};
 
@@ -117,6 +118,8 @@ pub struct Primary {
     running_tasks: u64,
     /// No task of a live job may use more memory, bytes.
     most_memory: u64,
+    /// What tasks of live jobs may reach outside their sandboxes, all together.
+    most_grants: Grants,
     /// Live jobs with tasks that start others.
     driven: usize,
     effects: VecDeque<Effect>,
@@ -165,6 +168,7 @@ impl Primary {
             open_tasks: 0,
             running_tasks: 0,
             most_memory: 0,
+            most_grants: Grants::default(),
             driven: 0,
             effects: VecDeque::new(),
             touched: marks::Marks::default(),

@@ -1,12 +1,14 @@
-//! Which worker may be given what: nothing that asks for more memory than it offers, and
-//! no module that it has rejected, as long as another worker has not. Costs nothing where
+//! Which worker may be given what: nothing that asks for more memory than it offers, or
+//! for something outside its sandbox that it does not, and no module that it has rejected,
+//! as long as another worker has not. Costs nothing where
 //! every worker takes everything; of the others, the *picky* ones, each is looked at by
 //! itself.
 
 use super::Primary;
 use super::workers::Worker;
+use wasmhost_proto::grants::Grants;
 use wasmhost_proto::limits::MAX_QUEUE_SCAN;
-use wasmhost_proto::plan::NodePlan;
+use wasmhost_proto::plan::{JobPlan, NodePlan};
 use wasmhost_proto::wire::ModuleState;
 use wasmhost_proto::{Digest, JobId, NodeIndex, WorkerId};
 
@@ -18,6 +20,13 @@ impl Worker {
     /// Whether it offers so much memory. One that says nothing is taken to have enough.
     pub(super) fn offers(&self, memory: u64) -> bool {
         self.memory == 0 || memory <= self.memory
+    }
+
+    /// Whether it has what a node asks for.
+    fn has_for(&self, node: &NodePlan) -> bool {
+        let grants = node.grants.as_deref();
+        self.offers(node.limits.memory)
+            && grants.is_none_or(|asked| self.offers.lack(asked).is_none())
     }
 
     /// What became of a module on it.
@@ -36,7 +45,7 @@ impl Primary {
         let Some(worker) = self.workers.get(&id) else {
             return;
         };
-        match worker.rejected.is_empty() && worker.offers(self.most_memory) {
+        match self.takes_all(worker) {
             true => self.lists.picky.remove(&id),
             false => self.lists.picky.insert(id),
         };
@@ -44,10 +53,29 @@ impl Primary {
         self.queue.note_growth();
     }
 
-    /// A job has come that asks for so much memory at most.
-    pub(super) fn note_asked(&mut self, memory: u64) {
-        if memory > self.most_memory {
-            self.most_memory = memory;
+    /// Whether a worker can be given whatever live jobs ask for.
+    pub(super) fn takes_all(&self, worker: &Worker) -> bool {
+        worker.rejected.is_empty()
+            && worker.offers(self.most_memory)
+            && worker.offers.lack(&self.most_grants).is_none()
+    }
+
+    /// A job has come, which may ask for more than those before.
+    pub(super) fn note_asked(&mut self, plan: &JobPlan) {
+        let mut more = false;
+        for node in &plan.nodes {
+            if node.limits.memory > self.most_memory {
+                self.most_memory = node.limits.memory;
+                more = true;
+            }
+            if let Some(grants) = &node.grants
+                && self.most_grants.lack(grants).is_some()
+            {
+                self.most_grants.add(grants);
+                more = true;
+            }
+        }
+        if more {
             let all: Vec<WorkerId> = self.workers.keys().copied().collect();
             all.into_iter().for_each(|id| self.note_picky(id));
         }
@@ -57,6 +85,7 @@ impl Primary {
     pub(super) fn forget_asked(&mut self) {
         if self.jobs.is_empty() && !self.lists.picky.is_empty() {
             self.most_memory = 0;
+            self.most_grants = Grants::default();
             let all: Vec<WorkerId> = self.lists.picky.iter().copied().collect();
             all.into_iter().for_each(|id| self.note_picky(id));
         }
@@ -70,10 +99,8 @@ impl Primary {
         };
         // What everybody rejects is given to somebody, who says so.
         let rejected = worker.rejected.contains(&node.module)
-            && others().any(|other| {
-                !other.rejected.contains(&node.module) && other.offers(node.limits.memory)
-            });
-        worker.offers(node.limits.memory) && !rejected
+            && others().any(|other| !other.rejected.contains(&node.module) && other.has_for(node));
+        worker.has_for(node) && !rejected
     }
 
     /// The first task in order that a picky worker may be given. When there is none, it is
@@ -124,6 +151,16 @@ impl Primary {
         };
         if takers().any(|worker| self.suits(worker, node)) {
             return None;
+        }
+        let lacking = |worker: &Worker| {
+            let (kind, name) = worker.offers.lack(node.grants.as_deref()?)?;
+            Some(format!("{kind} '{name}'"))
+        };
+        let lacks = takers().map(lacking).collect::<Option<Vec<_>>>();
+        if let Some(what) = lacks.as_deref().and_then(<[_]>::first) {
+            return Some(format!(
+                "it asks for the {what}, which no worker offers that takes work"
+            ));
         }
         let most = takers().max_by_key(|worker| worker.memory)?;
         let mib = |bytes: u64| bytes.div_ceil(1 << 20);

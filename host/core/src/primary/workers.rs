@@ -5,6 +5,7 @@ use crate::clock::{Mono, Now};
 use crate::record::{WorkerRecord, Write};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use wasmhost_proto::grants::Grants;
 use wasmhost_proto::limits::{
     DEFAULT_STATUS_INTERVAL_MS, MAX_NAME, MAX_SLOTS, MAX_WORKER_MODULES, STATUS_INTERVAL_MS,
     SUSPECT_AFTER_INTERVALS,
@@ -40,6 +41,8 @@ pub(super) struct Worker {
     pub(super) slots: u32,
     /// Bytes that it offers to guests; 0 when it does not say.
     pub(super) memory: u64,
+    /// What it offers to tasks that are granted it.
+    pub(super) offers: Grants,
     pub(super) draining: bool,
     pub(super) session: Option<Session>,
     pub(super) incarnation: Option<u64>,
@@ -121,6 +124,7 @@ impl Worker {
             version: String::new(),
             slots: 0,
             memory: 0,
+            offers: Grants::default(),
             draining,
             session: None,
             incarnation: None,
@@ -216,6 +220,7 @@ impl Primary {
         });
         worker.heard = Some(now.mono);
         self.sessions.insert(session, id);
+        self.note_picky(id);
         self.watch(now, id);
     }
 
@@ -353,6 +358,7 @@ impl Primary {
         worker.version = register.version.chars().take(MAX_NAME).collect();
         worker.slots = register.slots.clamp(1, MAX_SLOTS);
         worker.memory = register.memory;
+        worker.offers = register.offers.map(|offers| *offers).unwrap_or_default();
         if let Some(session) = &mut worker.session {
             session.registered = true;
         }

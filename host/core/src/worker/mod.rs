@@ -24,6 +24,7 @@ use runs::{Run, Stopped};
 use session::{Asked, Pace};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use wasmhost_proto::grants::Grants;
 use wasmhost_proto::limits::{MAX_SLOTS, STATUS_INTERVAL_MS};
 use wasmhost_proto::wire::{NodeSpec, ToPrimary};
 use wasmhost_proto::{Digest, JobId, Lease, NodeIndex, TaskId};
@@ -48,6 +49,8 @@ pub struct WorkerConfig {
     pub cpus: u32,
     /// Bytes of memory for guests; 0 when it does not say.
     pub memory: u64,
+    /// What it offers to tasks that are granted it.
+    pub offers: Grants,
     /// Leases to have at hand beyond the slots, at least; more when attempts are short.
     pub prefetch: u32,
     /// How often the primary is to hear of it, milliseconds.

@@ -41,6 +41,7 @@ pub(crate) fn workers(offers: &[(u64, bool)]) -> Bench {
             slots: 1,
             cpus: 1,
             memory: *memory,
+            offers: None,
             term_seen: 0,
             incarnation: id,
             held: vec![],
@@ -66,6 +67,7 @@ fn check(offers: &[(u64, bool)], nodes: &[(u8, u64)], want: Want<'_>) {
         asked: nodes[*node].1,
         memory: memory.map(|(name, bytes)| (name.to_owned(), bytes)),
         rejected: rejected.map(|name| (name.to_owned(), format!("no {}", &name[1..]))),
+        lacks: None,
     });
     assert_eq!(got, want.collect::<Vec<_>>(), "{offers:?} {nodes:?}");
 }

@@ -134,6 +134,7 @@ impl Bench {
             slots,
             cpus: 1,
             memory: 0,
+            offers: None,
             term_seen: seen,
             incarnation: id,
             held,

@@ -168,6 +168,7 @@ impl World {
             slots,
             cpus: 1,
             memory: offer(id),
+            offers: Default::default(),
             prefetch,
             status_interval_ms: interval,
             incarnation: process,

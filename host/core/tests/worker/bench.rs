@@ -55,6 +55,7 @@ pub(crate) fn spec(arg: &str) -> NodeSpec {
         script: None,
         config: vec![],
         driver: false,
+        grants: None,
     }
 }
 
@@ -66,6 +67,7 @@ impl Bench {
             slots,
             cpus: 1,
             memory: 0,
+            offers: Default::default(),
             prefetch,
             status_interval_ms: 400,
             incarnation: 5,

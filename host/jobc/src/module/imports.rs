@@ -44,7 +44,7 @@ const WASI: [(&str, &[&str]); 6] = [
 ];
 
 /// The interfaces of our own package, with their functions.
-const TASK: [(&str, &[&str]); 10] = [
+const TASK: [(&str, &[&str]); 11] = [
     (
         "context",
         &[
@@ -73,6 +73,7 @@ const TASK: [(&str, &[&str]); 10] = [
     ),
     ("checkpoint", &["save", "load"]),
     ("outputs", &["create", "write", "flush", "close"]),
+    ("programs", &["start", "write", "close", "read", "kill"]),
 ];
 const TASK_PACKAGE: &str = "wasmhost:task";
 /// Interfaces of packages that have no release yet, in the drafts that components import.
@@ -88,7 +89,7 @@ const DRAFTS: [&str; 8] = [
 ];
 
 const OFFER: &str = "sandboxes offer wasmhost:task@0.1 (context, status, log, driver, script, \
-    private-data, public-data, checkpoint, outputs), \
+    private-data, public-data, checkpoint, outputs, programs), \
     wasi:config/store@0.2.0-rc.1, wasi:keyvalue@0.2.0-draft2 and WASI 0.2 (cli, clocks, io, random; filesystem and sockets \
     without any grant)";
 

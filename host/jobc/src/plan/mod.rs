@@ -100,11 +100,11 @@ fn job(definition: &Definition, values: &Values, nodes: Vec<NodePlan>) -> JobPla
     }
 }
 
-struct Planner<'a> {
-    report: Report<'a>,
+pub(crate) struct Planner<'a> {
+    pub(crate) report: Report<'a>,
     request: &'a SubmitRequest,
     /// None where there is none to ask.
-    catalogue: Option<&'a dyn Catalogue>,
+    pub(crate) catalogue: Option<&'a dyn Catalogue>,
     definition: &'a Definition,
     values: &'a Values,
     filler: Filler<'a>,
@@ -153,6 +153,7 @@ impl<'a> Planner<'a> {
         let (args, env, config) = self.texts(node);
         let (module, array, input, script) = (module?, array?, input?, script?);
         self.fits_kind(node, module.kind);
+        let grants = self.grants(node);
         Some(NodePlan {
             name: node.name.clone(),
             module: module.digest,
@@ -172,6 +173,7 @@ impl<'a> Planner<'a> {
             concurrency: node.concurrency,
             priority: node.priority,
             driver: node.driver,
+            grants,
         })
     }
 

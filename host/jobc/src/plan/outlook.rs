@@ -108,6 +108,7 @@ impl Planner<'_> {
             concurrency: node.concurrency,
             priority: node.priority,
             imports: imports.unwrap_or_default(),
+            grants: self.grant_views(node),
         }
     }
 

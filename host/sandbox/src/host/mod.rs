@@ -9,6 +9,7 @@ mod driver;
 mod keyvalue;
 mod log;
 mod outputs;
+mod programs;
 mod script;
 mod status;
 
@@ -23,6 +24,7 @@ wasmtime::component::bindgen!({
         "wasmhost:task/driver.next": async,
         "wasmhost:task/private-data": async,
         "wasmhost:task/public-data": async,
+        "wasmhost:task/programs": async,
         "wasi:keyvalue/store": async,
         "wasi:keyvalue/atomics": async,
         "wasi:keyvalue/batch": async,

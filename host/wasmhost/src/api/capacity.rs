@@ -7,9 +7,13 @@ use super::state::App;
 use crate::output::human::memory;
 use crate::primary::batch_key;
 use wasmhost_core::primary::Unfit;
-use wasmhost_proto::api::Diagnostic;
+use wasmhost_proto::api::{CheckView, Diagnostic};
+use wasmhost_proto::grants::GrantKind;
 use wasmhost_proto::limits::MAX_DIAGNOSTICS;
 use wasmhost_proto::plan::JobPlan;
+
+/// Workers that are named as offering something.
+const MAX_OFFERING: usize = 16;
 
 /// Gives a plan back that some worker could run, or while there is no worker.
 pub(crate) async fn require(
@@ -52,6 +56,23 @@ pub(crate) async fn require_all(
     Err(refusal(errors.collect()))
 }
 
+/// Says which workers offer what the tasks of a definition ask for.
+pub(crate) async fn offered(app: &App, mut view: CheckView) -> Result<CheckView, Problem> {
+    if view.nodes.iter().all(|node| node.grants.is_empty()) {
+        return Ok(view);
+    }
+    let look = app.ask(move |primary, _| {
+        let grants = view.nodes.iter_mut().flat_map(|node| &mut node.grants);
+        for grant in grants {
+            // There is one kind.
+            let kind = GrantKind::Program;
+            grant.offered_by = primary.offering(kind, &grant.name, MAX_OFFERING);
+        }
+        view
+    });
+    look.await
+}
+
 /// A repetition gets the first job, whatever has become of the workers since.
 async fn is_known(app: &App, key: Option<&str>) -> Result<bool, Problem> {
     let Some(key) = key.map(str::to_owned) else {
@@ -80,6 +101,15 @@ fn diagnostic(unfit: &Unfit) -> Diagnostic {
         helps.push(format!(
             "lower its `limits.memory`, or start a worker with --memory {}",
             asked.replace(' ', "")
+        ));
+    }
+    if let Some((kind, name, worker)) = &unfit.lacks {
+        whys.push(format!(
+            "it asks for the {kind} '{name}', which worker '{worker}' does not offer"
+        ));
+        helps.push(format!(
+            "start a worker whose settings have `[worker.{}.{name}]`",
+            kind.key()
         ));
     }
     if let Some((worker, why)) = &unfit.rejected {

@@ -6,6 +6,7 @@ use wasmhost_jobc::compose::{Library, Parts};
 use wasmhost_jobc::{Ambiguous, Catalogue, ModuleFacts};
 use wasmhost_proto::Digest;
 use wasmhost_proto::api::Diagnostic;
+use wasmhost_proto::grants::Ceiling;
 use wasmhost_proto::input::BlobRef;
 use wasmhost_proto::limits::MAX_SCRIPT;
 use wasmhost_store::Blobs;
@@ -31,6 +32,10 @@ impl<C: Catalogue + ?Sized> Catalogue for Fresh<'_, C> {
 
     fn is_open(&self, digest: Digest) -> bool {
         self.modules.is_open(digest)
+    }
+
+    fn ceiling(&self) -> Option<&Ceiling> {
+        self.modules.ceiling()
     }
 
     fn libraries(&self) -> &[Library] {

@@ -94,7 +94,7 @@ pub(crate) async fn check(
         submission::check(&whole, modules, &blobs).map_err(submission::rejected)
     };
     let (_, view) = settle(&app, Keep::Nothing, false, compile).await?;
-    Ok(axum::Json(view))
+    Ok(axum::Json(capacity::offered(&app, view).await?))
 }
 
 /// Which jobs.

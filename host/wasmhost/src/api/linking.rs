@@ -15,6 +15,7 @@ use wasmhost_jobc::module::{Admitted, Rejection};
 use wasmhost_jobc::{Ambiguous, ModuleFacts};
 use wasmhost_proto::Digest;
 use wasmhost_proto::api::Diagnostic;
+use wasmhost_proto::grants::Ceiling;
 use wasmhost_proto::limits::MAX_COMPOSITIONS;
 use wasmhost_store::Blobs;
 
@@ -46,10 +47,11 @@ pub(crate) async fn settle<'a, T: Send + 'static>(
     for _ in 0..ROUNDS {
         let catalogue = app.catalogue.read().await;
         let (compiled, missing) = if small {
-            attempt(&catalogue, &made, &*compile)
+            attempt(&catalogue, &made, &app.ceiling, &*compile)
         } else {
             let (modules, known, compile) = (catalogue.clone(), made.clone(), compile.clone());
-            blocking(move || attempt(&modules, &known, &*compile)).await
+            let ceiling = app.ceiling.clone();
+            blocking(move || attempt(&modules, &known, &ceiling, &*compile)).await
         };
         if missing.is_empty() {
             return Ok((catalogue, compiled?));
@@ -78,12 +80,14 @@ type Made = Arc<BTreeMap<Parts, Result<ModuleFacts, Vec<Diagnostic>>>>;
 fn attempt<T>(
     modules: &Catalogue,
     made: &Made,
+    ceiling: &Ceiling,
     compile: &dyn Fn(&dyn wasmhost_jobc::Catalogue) -> Result<T, Problem>,
 ) -> (Result<T, Problem>, BTreeSet<Parts>) {
     let linking = Linking {
         modules,
         made,
         missing: RefCell::default(),
+        ceiling,
     };
     let compiled = compile(&linking);
     (compiled, linking.missing.into_inner())
@@ -94,6 +98,7 @@ struct Linking<'a> {
     modules: &'a Catalogue,
     made: &'a Made,
     missing: RefCell<BTreeSet<Parts>>,
+    ceiling: &'a Ceiling,
 }
 
 impl wasmhost_jobc::Catalogue for Linking<'_> {
@@ -111,6 +116,10 @@ impl wasmhost_jobc::Catalogue for Linking<'_> {
 
     fn is_open(&self, digest: Digest) -> bool {
         wasmhost_jobc::Catalogue::is_open(self.modules, digest)
+    }
+
+    fn ceiling(&self) -> Option<&Ceiling> {
+        Some(self.ceiling)
     }
 
     fn libraries(&self) -> &[Library] {

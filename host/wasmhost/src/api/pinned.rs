@@ -7,6 +7,7 @@ use wasmhost_jobc::compose::{Library, Parts};
 use wasmhost_jobc::{Ambiguous, Catalogue, ModuleFacts};
 use wasmhost_proto::Digest;
 use wasmhost_proto::api::Diagnostic;
+use wasmhost_proto::grants::Ceiling;
 
 /// The catalogue as it is, with a note of every name that was asked for.
 pub(crate) struct Noting<'a> {
@@ -50,6 +51,10 @@ impl Catalogue for Noting<'_> {
         self.modules.is_open(digest)
     }
 
+    fn ceiling(&self) -> Option<&Ceiling> {
+        self.modules.ceiling()
+    }
+
     fn libraries(&self) -> &[Library] {
         self.modules.libraries()
     }
@@ -83,6 +88,10 @@ impl Catalogue for Pinned<'_> {
 
     fn is_open(&self, digest: Digest) -> bool {
         self.modules.is_open(digest)
+    }
+
+    fn ceiling(&self) -> Option<&Ceiling> {
+        self.modules.ceiling()
     }
 
     fn libraries(&self) -> &[Library] {

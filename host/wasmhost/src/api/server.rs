@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
 use wasmhost_proto::api::{DriverView, StoredName};
+use wasmhost_proto::grants::Ceiling;
 use wasmhost_proto::limits::{HTTP_HEAD_MS, HTTP_SHUTDOWN_MS, MAX_HTTP_CONNECTIONS};
 
 /// Bytes of a request's head: tokens, keys and cursors are far below.
@@ -45,6 +46,8 @@ pub(crate) struct HttpOptions {
     pub(crate) engines: Option<PathBuf>,
     /// The stored definition of the primary's driver.
     pub(crate) driver: Option<StoredName>,
+    /// What definitions may ask for.
+    pub(crate) ceiling: Ceiling,
 }
 
 /// A running server.
@@ -101,7 +104,8 @@ pub(crate) async fn serve(
     let address = listener.local_addr()?;
     let secure = acceptor.is_some();
     let closing = CancellationToken::new();
-    let app = App::new(handle, closing.clone(), secure, options.driver)
+    let ceiling = options.ceiling;
+    let app = App::new(handle, closing.clone(), secure, options.driver, ceiling)
         .await
         .context("the modules cannot be read")?;
     let engines = match &options.engines {

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use wasmhost_core::clock::Now;
 use wasmhost_core::primary::Primary;
 use wasmhost_proto::api::StoredName;
+use wasmhost_proto::grants::Ceiling;
 use wasmhost_proto::limits;
 use wasmhost_store::{Store, StoreError};
 
@@ -31,6 +32,8 @@ pub(crate) struct App {
     pub(crate) definitions: Mutex<()>,
     /// How many of them are kept.
     pub(crate) bounds: Bounds,
+    /// What definitions may ask for.
+    pub(crate) ceiling: Arc<Ceiling>,
     /// The primary's own driver.
     pub(crate) serving: Serving,
     /// What happened over HTTP.
@@ -58,6 +61,7 @@ impl App {
         closing: CancellationToken,
         secure: bool,
         driver: Option<StoredName>,
+        ceiling: Ceiling,
     ) -> Result<Shared, StoreError> {
         let store = handle.store().clone();
         let read = blocking(move || Ok::<_, StoreError>((store.modules()?, store.libraries()?)));
@@ -67,6 +71,7 @@ impl App {
             catalogue: RwLock::new(Arc::new(Catalogue::new(modules, libraries))),
             definitions: Mutex::default(),
             bounds: Bounds::default(),
+            ceiling: Arc::new(ceiling),
             serving: Serving::new(driver),
             metrics: Metrics::new(),
             watchers: Arc::new(Semaphore::new(limits::MAX_WATCHERS)),

@@ -75,7 +75,11 @@ pub(crate) async fn run(args: Args, cx: &Context) -> anyhow::Result<Exit> {
         engines: args.engines.clone().or_else(built_engines),
         ..Default::default()
     };
-    let plan = flags.plan(&PrimaryFile::default(), dir.join("primary"));
+    let file = PrimaryFile {
+        allow: cx.settings.file.primary.allow.clone(),
+        ..PrimaryFile::default()
+    };
+    let plan = flags.plan(&file, dir.join("primary"));
     let mut server = Server::start(plan, &closed).await?;
     let client = client(&server, &dir).await?;
     let mut worker = start_worker(&args.shape, cx, &client, &server, stop.clone()).await?;

@@ -152,6 +152,7 @@ impl Args {
                 allow_plain,
                 engines: engines.or_else(beside),
                 driver: self.driver.or_else(|| file.driver.clone()),
+                ceiling: file.allow.clone(),
             },
         }
     }

@@ -100,6 +100,7 @@ impl Shape {
         if let Some(memory) = self.memory.or(file.memory) {
             options.memory = memory.0;
         }
+        options.programs = file.programs.clone();
     }
 }
 

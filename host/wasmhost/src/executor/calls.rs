@@ -1,14 +1,15 @@
-//! Data calls of an executor's runs, believed only as far as they are its own and keep
+//! Calls of an executor's runs for data and programs, believed only as far as they are its own and keep
 //! within their bounds.
 
 use super::bulk;
 use super::hear::{Violation, stranger};
-use super::pool::PoolEvent;
+use super::pool::{PoolEvent, ProgramCall};
 use super::shared::Shared;
 use std::collections::HashMap;
 use wasmhost_proto::data::{DataCall, DataOp, Space};
 use wasmhost_proto::executor::RunId;
 use wasmhost_proto::limits::{MAX_CHECKPOINT, MAX_DATA_SPACE};
+use wasmhost_proto::program::ProgramOp;
 
 /// The beginnings of calls that are still coming, by run.
 #[derive(Default)]
@@ -84,5 +85,34 @@ pub(super) async fn pass_on(
         op,
     };
     shared.send(PoolEvent::Calls(Box::new(call))).await;
+    Ok(())
+}
+
+/// Passes a call for a program on, with what its task was granted.
+pub(super) async fn program(
+    shared: &Shared,
+    seat: usize,
+    run: RunId,
+    call: u64,
+    op: ProgramOp,
+) -> Result<(), Violation> {
+    if let Some(why) = op.fault() {
+        return Err(Violation(format!(
+            "run {run} makes a call that is none: {why}"
+        )));
+    }
+    let call = {
+        let state = shared.lock();
+        let placed = state.seats[seat].runs.get(&run);
+        let placed = placed.ok_or_else(|| stranger(run))?;
+        ProgramCall {
+            task: placed.task,
+            lease: placed.lease,
+            spec: placed.spec.clone(),
+            call,
+            op,
+        }
+    };
+    shared.send(PoolEvent::Program(Box::new(call))).await;
     Ok(())
 }

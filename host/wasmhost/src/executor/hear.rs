@@ -118,6 +118,9 @@ async fn handle(
             op,
         } => calls::pass_on(shared, seat, run, (call, space, op), bulk).await?,
         FromExecutor::Bulk { run, bytes } => bulk.push(shared, seat, run, bytes)?,
+        FromExecutor::Program { run, call, op } => {
+            calls::program(shared, seat, run, call, *op).await?;
+        }
         FromExecutor::Returned(runs) => {
             let room = shared.room().await;
             room.send(PoolEvent::Returned(returned(shared, seat, &runs)?));

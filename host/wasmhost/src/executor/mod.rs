@@ -10,6 +10,7 @@ mod calls;
 mod child;
 mod compile;
 mod drives;
+pub(crate) mod guard;
 mod hear;
 mod ipc;
 mod launch;
@@ -18,7 +19,7 @@ mod output;
 mod placed;
 mod places;
 mod pool;
-mod process;
+pub(crate) mod process;
 mod seat;
 mod shared;
 mod tell;
@@ -27,17 +28,19 @@ mod tests;
 
 pub(crate) use cache::{CompileCache, CompileFailure};
 pub(crate) use output::OutputData;
-pub(crate) use pool::{InputData, Order, Pool, PoolEnd, PoolEvent, PoolOptions};
+pub(crate) use pool::{InputData, Order, Pool, PoolEnd, PoolEvent, PoolOptions, ProgramCall};
 
 use std::process::ExitCode;
 
 /// Runs a hidden subcommand if this process was started as a child of a worker:
-/// `executor` or `compile`. To be called before anything else.
+/// `executor`, `compile`, or one of those that come before a program. To be called before anything else.
 pub(crate) fn dispatch() -> Option<ExitCode> {
     let mut args = std::env::args_os().skip(1);
     match args.next()?.to_str()? {
         "executor" => Some(launch::child_main(args)),
         "compile" => Some(compile::compile_main(args)),
+        "program-guard" => Some(guard::main(args)),
+        "program-exec" => Some(guard::exec_main(args)),
         _ => None,
     }
 }

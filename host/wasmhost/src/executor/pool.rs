@@ -18,6 +18,7 @@ use wasmhost_proto::data::{DataCall, DataReply};
 use wasmhost_proto::executor::{RunId, SpawnedEnd, ToExecutor};
 use wasmhost_proto::module::ModuleKind;
 use wasmhost_proto::outcome::{Failure, Usage};
+use wasmhost_proto::program::{ProgramOp, ProgramReply};
 use wasmhost_proto::status::Status;
 use wasmhost_proto::wire::{DriverRequest, FinalReport, NodeSpec};
 use wasmhost_proto::{Digest, Lease, TaskId};
@@ -97,6 +98,8 @@ pub(crate) enum PoolEvent {
     },
     /// A run reads or changes data.
     Calls(Box<DataCall>),
+    /// A run uses a program of the machine.
+    Program(Box<ProgramCall>),
     /// Runs are over.
     Ended(Vec<PoolEnd>),
     /// Runs have not begun and do not any more: the pool was asked for them, or
@@ -112,6 +115,21 @@ pub(crate) enum PoolEvent {
         /// Died without being asked to.
         lost: u32,
     },
+}
+
+/// A run's call for a program.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct ProgramCall {
+    /// The task.
+    pub task: TaskId,
+    /// The lease.
+    pub lease: Lease,
+    /// What its node has in common: what it was granted, too.
+    pub spec: Arc<NodeSpec>,
+    /// Which call of the run.
+    pub call: u64,
+    /// What for.
+    pub op: ProgramOp,
 }
 
 /// The end of a run.
@@ -233,6 +251,12 @@ impl Pool {
             }
         }
         self.tell(run, |_| ToExecutor::Data { run, call, reply });
+    }
+
+    /// Tells a run what came of its call for a program.
+    pub(crate) fn programmed(&self, run: RunId, call: u64, reply: ProgramReply) {
+        let reply = Box::new(reply);
+        self.tell(run, |_| ToExecutor::Program { run, call, reply });
     }
 
     fn tell(&self, run: RunId, act: impl FnOnce(&mut Placed) -> ToExecutor) {

@@ -11,17 +11,29 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus, Output};
 use tokio::sync::oneshot;
 
-/// A running child, killed when this is dropped.
-pub(super) struct Process {
+/// A running child, ended when this is dropped.
+pub(crate) struct Process {
     id: u32,
     handle: OwnedFd,
+    /// What ends it.
+    signal: Signal,
     exit: oneshot::Receiver<io::Result<Output>>,
 }
 
 impl Process {
     /// Starts `command` from a thread of its own that lives as long as the
     /// child: the kernel's "kill me with my parent" means the parent's thread.
-    pub(super) async fn spawn(mut command: Command) -> io::Result<Process> {
+    pub(super) async fn spawn(command: Command) -> io::Result<Process> {
+        Process::spawn_for(command, Signal::KILL).await
+    }
+
+    /// The same, of a child that sees to its own end, and to that of what it has started,
+    /// when it is asked to.
+    pub(crate) async fn spawn_orderly(command: Command) -> io::Result<Process> {
+        Process::spawn_for(command, Signal::TERM).await
+    }
+
+    async fn spawn_for(mut command: Command, signal: Signal) -> io::Result<Process> {
         let (started, start) = oneshot::channel();
         let (exited, exit) = oneshot::channel();
         let wait = move || {
@@ -35,7 +47,7 @@ impl Process {
                 Ok((handle, child)) => {
                     let process = started.send(Ok((child.id(), handle)));
                     if let Err(Ok((_, handle))) = process {
-                        let _ = pidfd_send_signal(handle, Signal::KILL);
+                        let _ = pidfd_send_signal(handle, signal);
                     }
                     let _ = exited.send(child.wait_with_output());
                 }
@@ -45,7 +57,12 @@ impl Process {
             .name("child-waiter".into())
             .spawn(wait)?;
         let (id, handle) = start.await.map_err(io::Error::other)??;
-        Ok(Process { id, handle, exit })
+        Ok(Process {
+            id,
+            handle,
+            signal,
+            exit,
+        })
     }
 
     /// The process id, for people.
@@ -54,13 +71,13 @@ impl Process {
     }
 
     /// Ends it now.
-    pub(super) fn kill(&self) {
+    pub(crate) fn kill(&self) {
         // It fails only when the child is gone already.
-        let _ = pidfd_send_signal(&self.handle, Signal::KILL);
+        let _ = pidfd_send_signal(&self.handle, self.signal);
     }
 
     /// Its exit status and what it wrote to captured streams.
-    pub(super) async fn wait(&mut self) -> io::Result<Output> {
+    pub(crate) async fn wait(&mut self) -> io::Result<Output> {
         (&mut self.exit).await.map_err(io::Error::other)?
     }
 }
@@ -72,7 +89,7 @@ impl Drop for Process {
 }
 
 /// `was killed by signal 9`, `exited with code 1`.
-pub(super) fn describe(status: ExitStatus) -> String {
+pub(crate) fn describe(status: ExitStatus) -> String {
     match (status.signal(), status.code()) {
         (Some(signal), _) => format!("was killed by signal {signal}"),
         (None, Some(code)) => format!("exited with code {code}"),
@@ -95,11 +112,16 @@ pub(super) fn become_child(parent: u32) -> io::Result<()> {
 
 /// Lowers a resource limit for good.
 pub(super) fn limit(resource: Resource, value: u64) -> io::Result<()> {
-    let hard = rustix::process::getrlimit(resource).maximum;
-    let value = Some(hard.map_or(value, |hard| hard.min(value)));
+    limits(resource, value, value)
+}
+
+/// The same, with more for a moment after a signal that says so.
+pub(super) fn limits(resource: Resource, soft: u64, hard: u64) -> io::Result<()> {
+    let most = rustix::process::getrlimit(resource).maximum;
+    let within = |value: u64| Some(most.map_or(value, |most| most.min(value)));
     let limits = Rlimit {
-        current: value,
-        maximum: value,
+        current: within(soft),
+        maximum: within(hard),
     };
     Ok(setrlimit(resource, limits)?)
 }

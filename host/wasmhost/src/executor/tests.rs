@@ -132,6 +132,7 @@ fn spec(module: Digest, wall_ms: u64) -> NodeSpec {
         script: None,
         config: Vec::new(),
         driver: false,
+        grants: None,
     }
 }
 

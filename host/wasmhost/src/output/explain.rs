@@ -6,7 +6,7 @@ use super::lists::{kind, short};
 use super::style::{Tone, bold, dim};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
-use wasmhost_proto::api::{CheckNode, CheckView, ImportView, SatisfiedBy};
+use wasmhost_proto::api::{CheckNode, CheckView, GrantView, ImportView, SatisfiedBy};
 use wasmhost_proto::limits::MAX_NAME;
 
 /// Names in one line of the graph.
@@ -213,6 +213,9 @@ fn block(out: &mut String, node: &CheckNode, starts: &[&str]) {
     if node.priority != 0 {
         row("priority", &node.priority.to_string());
     }
+    for (i, grant) in node.grants.iter().enumerate() {
+        row(if i == 0 { "asks for" } else { "" }, &granted(grant));
+    }
     for (i, import) in node.imports.iter().enumerate() {
         row(if i == 0 { "imports" } else { "" }, &satisfied(import));
     }
@@ -236,6 +239,21 @@ fn retries(node: &CheckNode) -> String {
         duration(retry.max_backoff_ms)
     );
     format!("{} {}", parts.join(", "), dim(pause))
+}
+
+/// Who has agreed to what a task asks for, and who is missing.
+fn granted(grant: &GrantView) -> String {
+    let allowed = match grant.allowed {
+        true => Tone::Good.paint("the operator allows it"),
+        false => Tone::Bad.paint("the operator does not allow it"),
+    };
+    let by: Vec<&str> = grant.offered_by.iter().map(String::as_str).collect();
+    let offered = match by.is_empty() {
+        true => Tone::Warn.paint("no worker that takes work is known to offer it"),
+        false => Tone::Good.paint(format!("offered by {}", line(&some(&by), TEXT))),
+    };
+    let what = line(&format!("{} {}", grant.kind, grant.name), MAX_NAME * 2);
+    format!("{what} {} {allowed}; {offered}", dim("←"))
 }
 
 fn satisfied(import: &ImportView) -> String {

@@ -4,8 +4,10 @@
 use super::values::{Bytes, Millis};
 use super::{LogFormat, OutputFormat};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use wasmhost_proto::api::StoredName;
+use wasmhost_proto::grants::Ceiling;
 
 /// Everything that can be set in the file.
 #[derive(Debug, Default, Deserialize)]
@@ -52,6 +54,8 @@ pub(crate) struct PrimaryFile {
     pub(crate) engines: Option<PathBuf>,
     #[serde(deserialize_with = "parsed")]
     pub(crate) driver: Option<StoredName>,
+    /// What definitions may ask for.
+    pub(crate) allow: Ceiling,
 }
 
 /// A text that is read like a flag.
@@ -74,6 +78,33 @@ pub(crate) struct WorkerFile {
     pub(crate) executors: Option<u32>,
     pub(crate) memory: Option<Bytes>,
     pub(crate) status_interval: Option<Millis>,
+    /// Programs of this machine that tasks may start, by the name that they know.
+    pub(crate) programs: BTreeMap<String, ProgramFile>,
+}
+
+/// `[worker.programs.NAME]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct ProgramFile {
+    /// The executable.
+    pub(crate) path: PathBuf,
+    /// Arguments before those that tasks give.
+    #[serde(default)]
+    pub(crate) args: Vec<String>,
+    /// Arguments that tasks may give.
+    #[serde(default)]
+    pub(crate) allow: Vec<String>,
+    /// Regular expressions, one of which matches the whole of any other.
+    #[serde(default)]
+    pub(crate) allow_patterns: Vec<String>,
+    /// Its environment: there is no other.
+    #[serde(default)]
+    pub(crate) env: BTreeMap<String, String>,
+    pub(crate) memory: Option<Bytes>,
+    pub(crate) cpu: Option<Millis>,
+    pub(crate) time: Option<Millis>,
+    pub(crate) output: Option<Bytes>,
+    pub(crate) concurrency: Option<u32>,
 }
 
 /// Why a settings file could not be used.
@@ -139,6 +170,19 @@ mod tests {
         check("[primary]\nlease = '15'", Err("not a duration"));
         check("[primary]\ndriver = 'front@2'", Ok(()));
         check("[primary]\ndriver = 'front@'", Err("NAME@VERSION"));
+        check("[primary.allow]\nprograms = ['gzip', 'text-*']", Ok(()));
+        check(
+            "[primary.allow]\nprogram = []",
+            Err("unknown field `program`"),
+        );
+        check(
+            "[worker.programs.gzip]\npath = '/bin/gzip'\nallow-patterns = ['-[1-9]']\ncpu = '1s'",
+            Ok(()),
+        );
+        check(
+            "[worker.programs.gzip]\nargs = []",
+            Err("missing field `path`"),
+        );
         check("output = 'yaml'", Err("unknown variant `yaml`"));
         check("[primary]\nlisten = 'here'", Err("socket address"));
     }

@@ -3,6 +3,7 @@
 
 use super::connect::{Outbox, Session};
 use super::modules::{Modules, NotPrepared, Prepared};
+use super::programs::Programs;
 use super::runs::{Fetched, Key, NotFetched, Runs};
 use super::setup::wall;
 use crate::executor::PoolEvent;
@@ -15,6 +16,7 @@ use wasmhost_core::worker::{Effect, Ended, Event, Worker};
 use wasmhost_link::Uplink;
 use wasmhost_proto::data::DataReply;
 use wasmhost_proto::executor::SpawnedEnd;
+use wasmhost_proto::program::ProgramReply;
 use wasmhost_proto::wire::{CancelSpawned, PrimaryFrame, Spawn};
 use wasmhost_sandbox::DriverCall;
 
@@ -45,6 +47,8 @@ pub(super) enum Cause {
     Child(Key, String, SpawnedEnd),
     /// What came of an attempt's call, with all that it names at hand.
     Answer(Key, u64, DataReply),
+    /// What came of an attempt's call for a program, by the call's number.
+    Programmed(Key, u64, ProgramReply),
     /// Something only the core needs to know.
     Core(Event),
 }
@@ -80,6 +84,7 @@ pub(super) struct Driver {
     uplinks: watch::Sender<Option<Uplink>>,
     modules: Modules,
     runs: Runs,
+    programs: Programs,
     grace_ms: u64,
     exit: bool,
 }
@@ -91,6 +96,7 @@ impl Driver {
         uplinks: watch::Sender<Option<Uplink>>,
         modules: Modules,
         runs: Runs,
+        programs: Programs,
         grace_ms: u64,
     ) -> Driver {
         Driver {
@@ -101,6 +107,7 @@ impl Driver {
             uplinks,
             modules,
             runs,
+            programs,
             grace_ms,
             exit: false,
         }
@@ -172,6 +179,7 @@ impl Driver {
             outbox.finish("the worker leaves").await;
         }
         self.runs.shutdown(POOL_GRACE).await;
+        self.programs.shutdown(POOL_GRACE).await;
         result
     }
 
@@ -220,6 +228,7 @@ impl Driver {
             }
             Cause::Child(key, name, end) => self.runs.child(key, name, end),
             Cause::Answer(key, call, reply) => self.answer(key, call, reply),
+            Cause::Programmed(key, call, reply) => self.programmed(key, call, reply),
             Cause::Core(event) => self.handle(event),
         }
     }
@@ -261,8 +270,15 @@ impl Driver {
                     self.handle(event);
                 }
             }
+            PoolEvent::Program(call) => {
+                let (key, number) = ((call.task, call.lease), call.call);
+                if let Some(reply) = self.programs.call(*call) {
+                    self.programmed(key, number, reply);
+                }
+            }
             PoolEvent::Ended(ends) => {
                 for end in ends {
+                    self.programs.ended((end.task, end.lease));
                     let ended = self.runs.ended(end);
                     self.ended(ended);
                 }
@@ -276,6 +292,11 @@ impl Driver {
             PoolEvent::Unloaded(digest) => self.handle(Event::ModuleLost(digest)),
             PoolEvent::Executors { alive, lost } => self.handle(Event::Executors { alive, lost }),
         }
+    }
+
+    fn programmed(&self, key: Key, call: u64, reply: ProgramReply) {
+        self.runs
+            .tell(key, |pool, run| pool.programmed(run, call, reply));
     }
 
     fn ended(&mut self, ended: Option<Ended>) {

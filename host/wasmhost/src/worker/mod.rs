@@ -7,6 +7,7 @@ mod driver;
 mod files;
 mod keep;
 mod modules;
+mod programs;
 mod runs;
 mod scripts;
 mod setup;
@@ -54,6 +55,13 @@ pub(crate) async fn run(
     })
     .context("cannot start the executor processes")?;
 
+    let (causes, queue) = mpsc::channel(CAUSES);
+    let programs = programs::Programs::open(
+        &options.programs,
+        &dir.join("programs"),
+        options.program.clone(),
+        causes.clone(),
+    )?;
     let now = driver::Clock::start();
     let mut core = Worker::new(
         WorkerConfig {
@@ -62,6 +70,7 @@ pub(crate) async fn run(
             slots: options.slots,
             cpus: std::thread::available_parallelism().map_or(1, |n| n.get() as u32),
             memory: options.memory,
+            offers: programs.offers(),
             prefetch: options.prefetch,
             status_interval_ms: options.status_interval_ms,
             incarnation: setup::random()?,
@@ -69,7 +78,6 @@ pub(crate) async fn run(
         now.now(),
     );
     core.remember_term(term.seen());
-    let (causes, queue) = mpsc::channel(CAUSES);
     let (uplinks, uplink) = watch::channel(None);
     let session = connect::Session::new(&options, identity, term, causes.clone());
     let modules = modules::Modules::new(
@@ -79,7 +87,8 @@ pub(crate) async fn run(
         causes.clone(),
     );
     let runs = runs::Runs::new(pool, files, uplink, causes);
-    driver::Driver::new(core, now, uplinks, modules, runs, options.shutdown_grace_ms)
+    let grace_ms = options.shutdown_grace_ms;
+    driver::Driver::new(core, now, uplinks, modules, runs, programs, grace_ms)
         .run(session, queue, pool_events, shutdown)
         .await
 }

@@ -1,7 +1,9 @@
 //! What a worker needs before it can begin: its options, its data directory
 //! for itself alone, and an identity.
 
+use crate::settings::file::ProgramFile;
 use anyhow::{Context as _, bail};
+use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -38,6 +40,8 @@ pub(crate) struct WorkerOptions {
     pub(crate) compile_cache_bytes: u64,
     /// The executable that executor processes run: this one.
     pub(crate) program: PathBuf,
+    /// Programs of this machine that tasks may be granted.
+    pub(crate) programs: BTreeMap<String, ProgramFile>,
 }
 
 impl WorkerOptions {
@@ -60,6 +64,7 @@ impl WorkerOptions {
             shutdown_grace_ms: DEFAULT_CANCEL_GRACE_MS,
             compile_cache_bytes: DEFAULT_COMPILE_CACHE,
             program: std::env::current_exe().context("cannot find this program's own file")?,
+            programs: BTreeMap::new(),
         })
     }
 }

@@ -255,6 +255,7 @@ fn register(name: &str) -> ToPrimary {
         slots: 1,
         cpus: 1,
         memory: 0,
+        offers: None,
         term_seen: 0,
         incarnation: 1,
         held: Vec::new(),

@@ -73,6 +73,7 @@ impl Running {
                 script: None,
                 config: Vec::new(),
                 driver: false,
+                grants: None,
             }),
             args: Vec::new(),
             env: Vec::new(),

@@ -28,6 +28,7 @@ use wasmhost_core::record::{
     JobFailureRecord, JobRecord, OutcomeRecord, Published, StoredResult, Write,
 };
 use wasmhost_proto::api::{Counts, JobState};
+use wasmhost_proto::grants::Ceiling;
 use wasmhost_proto::input::Array;
 use wasmhost_proto::outcome::{Failure, Usage};
 use wasmhost_proto::plan::{JobPlan, NodePlan};
@@ -98,9 +99,15 @@ impl Fixture {
         let (handle, running) = start(options).await.unwrap();
         // What the first start leaves is what the API takes.
         let token = std::fs::read_to_string(dir.path().join("client.token")).unwrap();
-        let mut app = App::new(handle, CancellationToken::new(), false, None)
-            .await
-            .unwrap();
+        let mut app = App::new(
+            handle,
+            CancellationToken::new(),
+            false,
+            None,
+            Ceiling::default(),
+        )
+        .await
+        .unwrap();
         Arc::get_mut(&mut app).unwrap().bounds = bounds;
         let router = router::service(app.clone());
         let token = token.trim().to_owned();

@@ -17,6 +17,7 @@ fn options(listen: &str, tls: Option<Tls>, allow_plain: bool) -> HttpOptions {
         allow_plain,
         engines: None,
         driver: None,
+        ceiling: Default::default(),
     }
 }
 

@@ -1,19 +1,20 @@
-//! What runs ask of the primary: their calls go out, the answers come in.
+//! What runs ask of the primary and of their worker: calls go out, answers come in.
 
 use super::super::bulk;
 use super::runs::Executor;
 use std::pin::pin;
-use wasmhost_proto::data::DataReply;
 use wasmhost_proto::executor::{FromExecutor, RunId};
-use wasmhost_sandbox::{Controls, DataRequest};
+use wasmhost_sandbox::{Ask, Controls, Request, Told};
 
 impl Executor {
     /// The answer to a call of a run.
-    pub(super) fn answered(&self, id: RunId, call: u64, mut reply: DataReply) {
-        let before = self.bulk.borrow_mut().remove(&id);
-        if let (Some(mut before), Some(bytes)) = (before, bulk::of_reply(&mut reply)) {
-            before.append(bytes);
-            *bytes = before;
+    pub(super) fn answered(&self, id: RunId, call: u64, mut reply: Told) {
+        if let Told::Data(reply) = &mut reply {
+            let before = self.bulk.borrow_mut().remove(&id);
+            if let (Some(mut before), Some(bytes)) = (before, bulk::of_reply(reply)) {
+                before.append(bytes);
+                *bytes = before;
+            }
         }
         if let Some(controls) = self.controls(id) {
             controls.answer(call, reply);
@@ -39,25 +40,26 @@ impl Executor {
     ) -> T {
         let mut over = pin!(over);
         loop {
-            let DataRequest {
-                call,
-                space,
-                mut op,
-            } = tokio::select! {
+            let Request { call, mut ask } = tokio::select! {
                 biased;
                 over = &mut over => return over,
                 call = controls.next_call() => call,
             };
-            if let Some(bytes) = bulk::of_op(&mut op) {
+            if let Ask::Data(_, op) = &mut ask
+                && let Some(bytes) = bulk::of_op(op)
+            {
                 for bytes in bulk::cut(bytes) {
                     self.say(FromExecutor::Bulk { run, bytes });
                 }
             }
-            self.say(FromExecutor::Data {
-                run,
-                call,
-                space,
-                op,
+            self.say(match ask {
+                Ask::Data(space, op) => FromExecutor::Data {
+                    run,
+                    call,
+                    space,
+                    op,
+                },
+                Ask::Program(op) => FromExecutor::Program { run, call, op },
             });
             self.news.notify_one();
         }

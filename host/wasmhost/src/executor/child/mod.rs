@@ -21,7 +21,7 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::task::yield_now;
 use wasmhost_proto::executor::{FromExecutor, ToExecutor};
-use wasmhost_sandbox::{Controls, Sandbox};
+use wasmhost_sandbox::{Controls, Sandbox, Told};
 
 /// Serves the supervisor at the other end of `stream` until it closes, or asks
 /// for the end and nothing runs any more. Runs up to `slots` attempts at once.
@@ -82,7 +82,10 @@ fn take(executor: &Rc<Executor>, message: ToExecutor) -> io::Result<()> {
             }
         }
         ToExecutor::InputChunk { run, bytes, last } => executor.input(run, &bytes, last),
-        ToExecutor::Data { run, call, reply } => executor.answered(run, call, reply),
+        ToExecutor::Data { run, call, reply } => executor.answered(run, call, Told::Data(reply)),
+        ToExecutor::Program { run, call, reply } => {
+            executor.answered(run, call, Told::Program(reply));
+        }
         ToExecutor::Bulk { run, bytes } => executor.bulk(run, bytes),
         ToExecutor::Spawned { run, key, end } => executor.spawned(run, key, end),
         ToExecutor::Request { run, request } => executor.requested(run, request),

@@ -75,6 +75,7 @@ impl Worker {
             slots: 4,
             cpus: 1,
             memory: 0,
+            offers: None,
             term_seen: 0,
             incarnation,
             held: vec![],
