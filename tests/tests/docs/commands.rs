@@ -49,6 +49,14 @@ pub(crate) const ELSEWHERE: &[(&str, &str)] = &[
         EXAMPLES,
     ),
     (
+        "wasmhost outputs JOB",
+        "tests/outputs.rs, with a task that writes some",
+    ),
+    (
+        "wasmhost outputs JOB report.html --to report.html",
+        "tests/outputs.rs, with a task that writes some",
+    ),
+    (
         "wasmhost module push oci://ghcr.io/owner/tool:1.0 --name tool",
         "tests/oci.rs, with a registry of its own",
     ),
