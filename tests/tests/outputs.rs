@@ -6,6 +6,7 @@ use std::time::Duration;
 use wasmhost_tests::{Cluster, Options, task, wait_until};
 
 const LINE: usize = 64;
+const WIDE: usize = 64 << 10;
 
 fn submit(cluster: &Cluster, items: &[String]) -> String {
     cluster.submit(&format!(
@@ -16,6 +17,7 @@ fn submit(cluster: &Cluster, items: &[String]) -> String {
         module = {{ path = "{}" }}
         array = {{ items = [{}] }}
         retry = {{ max = 1, backoff = "1ms" }}
+        limits = {{ time = "10m" }}
         "#,
         task("fixtures/writer").display(),
         items.join(", ")
@@ -28,7 +30,12 @@ fn item(name: &str, kind: &str, lines: usize, more: &str) -> String {
         .map(|key| format!("{key} = {}", more.contains(key)))
         .collect();
     let more = more.join(", ");
-    format!("{{ name = '{name}', content_type = '{kind}', lines = {lines}, {more} }}")
+    // Much is written in long lines: each costs a call.
+    let width = if lines * LINE > 1 << 24 { WIDE } else { LINE };
+    let lines = lines * LINE / width;
+    format!(
+        "{{ name = '{name}', content_type = '{kind}', lines = {lines}, width = {width}, {more} }}"
+    )
 }
 
 #[test]
