@@ -80,7 +80,7 @@ fn scripts_have_checkpoints() {
         [tasks.js]
         script = { js = """
         export default function () {
-          const before = host.checkpoint.load();
+          const before = host.checkpoint.load;
           if (before) return { before: Array.from(before), attempt: host.context.attempt };
           host.checkpoint.save(new Uint8Array([1, 2, 3]));
           host.checkpoint.save(new Uint8Array([4, 5]));

@@ -40,16 +40,15 @@ impl History {
             }
             _ => history.push(new),
         }
-        if history.len() > MAX_HISTORY {
-            self.gap = (2 * self.gap).max(FIRST_GAP_MS);
-            thin(history);
+        if history.len() > MAX_HISTORY && thin(history) {
+            self.gap = self.gap.saturating_mul(2).max(FIRST_GAP_MS);
         }
     }
 }
 
-/// Drops every other entry of each name, never its first or its last; the oldest one when
-/// all are first or last.
-fn thin(history: &mut Vec<Past>) {
+/// Drops every other entry of each name, never its first or its last. Where all are first
+/// or last, the oldest one goes, and it is false.
+fn thin(history: &mut Vec<Past>) -> bool {
     let mut count: BTreeMap<Option<String>, (usize, usize)> = BTreeMap::new();
     for past in history.iter() {
         count.entry(name(past).map(str::to_owned)).or_default().1 += 1;
@@ -62,9 +61,11 @@ fn thin(history: &mut Vec<Past>) {
         }
         None => true,
     });
-    if history.len() == before {
+    let thinned = history.len() < before;
+    if !thinned {
         history.remove(0);
     }
+    thinned
 }
 
 /// The name of a value; none for the progress.
@@ -180,6 +181,7 @@ mod tests {
         }
         assert_eq!(past.len(), MAX_HISTORY);
         assert_eq!(past.last().and_then(name), Some("v127"));
+        assert_eq!(history.gap, 0, "what is long ago is lost, not what is fine");
     }
 
     #[test]
