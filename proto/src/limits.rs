@@ -10,6 +10,7 @@ mod keep;
 mod module;
 mod program;
 mod source;
+mod status;
 
 pub use data::*;
 pub use definition::*;
@@ -18,6 +19,7 @@ pub use keep::*;
 pub use module::*;
 pub use program::*;
 pub use source::*;
+pub use status::*;
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -136,13 +138,6 @@ pub const DEFAULT_FILE_CACHE: u64 = 8192 * MIB;
 pub const RECONNECT_MS: std::ops::RangeInclusive<u64> = 200..=10_000;
 /// A worker silent or disconnected for this long loses its leases.
 pub const DEFAULT_LEASE_MS: u64 = 15_000;
-/// How often a primary asks a worker that runs something for all that its attempts have
-/// published. Workers say by themselves what changes; this is against what got lost.
-pub const DEFAULT_POLL_MS: u64 = 5_000;
-/// The shortest time between two such questions to one worker, whoever wants to know.
-pub const MIN_POLL_MS: u64 = 100;
-/// How long a view waits for workers that were asked; then it says how old their word is.
-pub const POLL_WAIT_MS: u64 = 2_000;
 
 // Content.
 
@@ -273,11 +268,6 @@ pub const MAX_STATUS_VALUE: usize = 4 << 10;
 pub const MAX_STATUS_BYTES: usize = 256 << 10;
 /// Events kept per attempt; later ones are counted.
 pub const MAX_EVENTS: usize = 256;
-/// What is remembered of an attempt's progress and values, in entries. Half of them go when
-/// there are more, every other one, and the rest of the attempt is remembered half as finely.
-pub const MAX_HISTORY: usize = 64;
-/// A text that is remembered: a timeline is for looking at.
-pub const MAX_HISTORY_TEXT: usize = 256;
 /// Status calls before an attempt is stopped as a flood.
 pub const MAX_STATUS_CALLS: u64 = 10_000_000;
 /// The shortest time between two status reports of one attempt.
