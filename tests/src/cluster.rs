@@ -2,10 +2,11 @@
 //! their own, and the command line against them.
 
 use crate::http::{Answer, request};
+use crate::ports::free_port;
 use crate::process::{Process, wait_until};
 use crate::{task, wasmhost};
 use serde_json::Value;
-use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -107,16 +108,10 @@ pub struct Cluster {
 impl Cluster {
     /// Starts a primary and workers, and waits until all are connected.
     pub fn start(options: Options) -> Cluster {
-        let free_tcp = TcpListener::bind("127.0.0.1:0")
-            .and_then(|l| l.local_addr())
-            .expect("a port");
-        let free_udp = UdpSocket::bind("127.0.0.1:0")
-            .and_then(|l| l.local_addr())
-            .expect("a port");
         let mut cluster = Cluster {
             dir: TempDir::new().expect("a temporary folder"),
-            http: free_tcp.port(),
-            udp: free_udp.port(),
+            http: free_port(),
+            udp: free_port(),
             primary: None,
             workers: Vec::new(),
             options,

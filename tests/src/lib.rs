@@ -4,10 +4,12 @@
 
 mod cluster;
 pub mod http;
+mod ports;
 mod process;
 mod rng;
 
 pub use cluster::{Cluster, Options, Run};
+pub use ports::free_port;
 pub use process::{Process, wait_until};
 pub use rng::{Rng, seed};
 

@@ -8,7 +8,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use wasmhost_tests::{Cluster, Options, task};
+use wasmhost_tests::{Cluster, Options, free_port, task};
 
 const WASM: &str = "application/wasm";
 const TAG: &str = "org.opencontainers.image.ref.name";
@@ -281,11 +281,7 @@ fn registries_are_believed_what_they_can_show() {
         String::from_utf8_lossy(&login.stderr)
     );
     // Nobody listens there.
-    let free = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let free = free_port();
     push(
         &cluster,
         &format!("oci://127.0.0.1:{free}/a:1"),

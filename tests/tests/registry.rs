@@ -5,12 +5,12 @@
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 use wasmhost_tests::http::exchange;
-use wasmhost_tests::{Cluster, Options, Process, task, wait_until};
+use wasmhost_tests::{Cluster, Options, Process, free_port, task, wait_until};
 
 /// Who may pull, and the line of the password file that says so.
 const LOGIN: (&str, &str) = ("puller", "open sesame");
@@ -63,15 +63,12 @@ fn put_blob(port: u16, bytes: &[u8]) {
 }
 
 fn start(program: &Path, folder: &Path) -> (Process, u16) {
-    let free = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let port = free_port();
     fs::create_dir_all(folder).unwrap();
     let (known, config) = (folder.join("known"), folder.join("config.yml"));
     fs::write(&known, KNOWN).unwrap();
     let text = format!(
-        "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: {free}\n\
+        "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: 127.0.0.1:{port}\n\
          auth:\n  htpasswd:\n    realm: test\n    path: {}\n",
         folder.join("content").display(),
         known.display()
@@ -80,11 +77,11 @@ fn start(program: &Path, folder: &Path) -> (Process, u16) {
     let mut command = Command::new(program);
     command.arg("serve").arg(&config);
     let registry = Process::start("registry", folder, &mut command);
-    let answers = || TcpStream::connect(free).ok();
+    let answers = || TcpStream::connect(("127.0.0.1", port)).ok();
     wait_until("the registry to listen", PATIENCE, answers, || {
         registry.tail()
     });
-    (registry, free.port())
+    (registry, port)
 }
 
 #[test]

@@ -54,7 +54,7 @@ fn everything(steps: &mut Steps, locked: &str) -> Result<()> {
     // The black-box tests start the binary: they cannot ask cargo for it. The whole
     // workspace, so that the dependencies are built once, with one set of features.
     steps.cargo(&format!("build --workspace{locked}"))?;
-    steps.cargo(&format!("test --workspace{locked}"))?;
+    steps.cargo(&format!("test --workspace --no-fail-fast{locked}"))?;
     steps.step("examples", || examples::run(&[]))
 }
 

@@ -1,11 +1,12 @@
 //! A primary and two workers as separate processes, with a data folder below
 //! `target/` of their own, and jobs for them. What they say goes to log files.
 
+use crate::ports::free_port;
 use crate::repository::Repository;
 use crate::steps;
 use anyhow::{Context, Result, bail};
 use std::fs::{self, File};
-use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -49,25 +50,19 @@ impl Cluster {
             fs::remove_dir_all(&dir).with_context(|| format!("cannot empty {}", dir.display()))?;
         }
         fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
-        let http = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let link = UdpSocket::bind("127.0.0.1:0")?.local_addr()?.to_string();
+        let http = format!("127.0.0.1:{}", free_port());
+        let link = format!("127.0.0.1:{}", free_port());
         let mut cluster = Cluster {
             wasmhost: repository.wasmhost(),
             api: format!("http://{http}"),
             dir,
             processes: Vec::new(),
         };
-        let args = [
-            "run-primary",
-            "--listen",
-            &link,
-            "--http",
-            &http.to_string(),
-        ];
+        let args = ["run-primary", "--listen", &link, "--http", &http];
         let primary = cluster.command(&args);
         cluster.spawn("primary", primary)?;
         cluster.wait_for("the primary to listen", |_| {
-            Ok(TcpStream::connect(http).is_ok())
+            Ok(TcpStream::connect(&http).is_ok())
         })?;
         let slots = thread::available_parallelism().map_or(1, |cpus| cpus.get().div_ceil(2));
         for name in WORKERS {

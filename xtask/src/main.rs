@@ -11,6 +11,12 @@ mod demo;
 mod examples;
 mod fuzz;
 mod peers;
+#[path = "../../tests/src/ports.rs"]
+#[expect(
+    unreachable_pub,
+    reason = "a file of the black-box tests too, which are a library"
+)]
+mod ports;
 mod repository;
 mod sim;
 mod steps;

@@ -3,10 +3,11 @@
 
 use crate::http::Client;
 use crate::place::{Folder, Place};
+use crate::ports::free_port;
 use crate::process::Process;
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
@@ -68,8 +69,8 @@ const PAUSE: Duration = Duration::from_millis(5);
 impl Cluster {
     /// Starts the processes, and waits until all workers are up.
     pub(crate) fn start(place: &Place, options: Options) -> Result<Cluster> {
-        let http = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let link = UdpSocket::bind("127.0.0.1:0")?.local_addr()?;
+        let http = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let link = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let mut cluster = Cluster {
             program: place.wasmhost(),
             http,

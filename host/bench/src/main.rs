@@ -15,6 +15,12 @@ mod memory;
 mod modules;
 mod peer;
 mod place;
+#[path = "../../../tests/src/ports.rs"]
+#[expect(
+    unreachable_pub,
+    reason = "a file of the black-box tests too, which are a library"
+)]
+mod ports;
 mod process;
 mod queue;
 mod raw;

@@ -2,11 +2,11 @@
 //! those of a test's cluster, and the servers that the page starts. Knows no page.
 
 use crate::repository;
-use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
-use wasmhost_tests::{Cluster, Process, Run, wait_until, wasmhost};
+use wasmhost_tests::{Cluster, Process, Run, free_port, wait_until, wasmhost};
 
 /// How long anything that must happen may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -90,18 +90,15 @@ impl<'a> Place<'a> {
     pub(crate) fn serve(&mut self, line: &str) {
         let name = format!("docs{}", self.servers.len());
         let worker = line.starts_with("wasmhost run-worker");
-        let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
-        let http = tcp.local_addr().unwrap();
-        drop(tcp);
+        let http = format!("127.0.0.1:{}", free_port());
         if !worker {
-            let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
-            self.udp = udp.local_addr().unwrap().port();
+            self.udp = free_port();
             self.data = self.cluster.dir().join(&name);
             self.api = format!("http://{http}");
         }
         let mut command = self.shell(&format!("exec {line}"));
         command
-            .env("WASMHOST_HTTP", http.to_string())
+            .env("WASMHOST_HTTP", &http)
             .env("WASMHOST_SLOTS", "1");
         if line.starts_with("wasmhost dev") {
             command.env("WASMHOST_LISTEN", format!("127.0.0.1:{}", self.udp));
@@ -114,7 +111,7 @@ impl<'a> Place<'a> {
             PATIENCE,
             || {
                 if !worker {
-                    return TcpStream::connect(http).ok().map(drop);
+                    return TcpStream::connect(&http).ok().map(drop);
                 }
                 let list = self.shell("wasmhost workers -o json").output().ok()?;
                 let list: serde_json::Value = serde_json::from_slice(&list.stdout).ok()?;
