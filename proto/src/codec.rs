@@ -56,11 +56,15 @@ struct Front<'de> {
 impl<'de> dec::Read<'de> for Front<'de> {
     type Error = std::convert::Infallible;
 
+    // Asked for each byte that begins an item: the call would cost more than it does.
+    #[inline(always)]
     fn fill<'b>(&'b mut self, want: usize) -> Result<dec::Reference<'de, 'b>, Self::Error> {
-        let len = want.min(self.rest.len());
-        Ok(dec::Reference::Long(&self.rest[..len]))
+        Ok(dec::Reference::Long(
+            self.rest.get(..want).unwrap_or(self.rest),
+        ))
     }
 
+    #[inline(always)]
     fn advance(&mut self, n: usize) {
         self.rest = self.rest.get(n..).unwrap_or_default();
     }
