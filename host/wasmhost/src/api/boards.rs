@@ -110,7 +110,7 @@ async fn publish(
 }
 
 /// Waits for a change of a job; none when the primary is gone.
-async fn concerns(changes: &mut Receiver<Change>, id: JobId) -> Option<()> {
+pub(super) async fn concerns(changes: &mut Receiver<Change>, id: JobId) -> Option<()> {
     loop {
         match changes.recv().await {
             Ok(Change::Job(of) | Change::JobEnded(of)) if of == id => return Some(()),

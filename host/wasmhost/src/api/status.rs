@@ -3,6 +3,7 @@
 //! Bounded however large the job is: running tasks, the latest that ended, and
 //! how many are left out.
 
+use super::boards::concerns;
 use super::extract::{Path, Query};
 use super::problem::Problem;
 use super::state::{App, Shared};
@@ -52,6 +53,8 @@ pub(crate) struct StatusQuery {
 async fn hear(app: &App, id: JobId, max_age_ms: u64) -> Result<(), Problem> {
     // Below what a question takes, a new one would always be due.
     let max_age_ms = max_age_ms.max(MIN_POLL_MS);
+    // Before the first question, so that no answer falls between the two.
+    let mut changes = app.handle.changes();
     let heard = async {
         while app
             .handle
@@ -60,7 +63,10 @@ async fn hear(app: &App, id: JobId, max_age_ms: u64) -> Result<(), Problem> {
             .map_err(jobs::refused)?
             > 0
         {
-            tokio::time::sleep(LOOK_AGAIN).await;
+            // An answer that brings nothing new is no change.
+            let _ = timeout(LOOK_AGAIN, concerns(&mut changes, id)).await;
+            // Those of other attempts gather meanwhile.
+            tokio::time::sleep(GATHER).await;
         }
         Ok(())
     };
@@ -70,8 +76,10 @@ async fn hear(app: &App, id: JobId, max_age_ms: u64) -> Result<(), Problem> {
         .unwrap_or(Ok(()))
 }
 
-/// Between two looks at whether workers have answered.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// Between two looks at whether workers have answered, when nothing says so.
+const LOOK_AGAIN: Duration = Duration::from_millis(MIN_POLL_MS);
+/// The shortest time between two looks.
+const GATHER: Duration = Duration::from_millis(5);
 
 /// Puts the status together.
 pub(crate) async fn load(app: &App, id: JobId) -> Result<JobStatus, Problem> {

@@ -1,7 +1,7 @@
 //! The live screen as cells: jobs on the left, the one under the cursor on the right, workers
 //! below. Text of guests is cleaned before it is drawn.
 
-use super::screen::{Pane, Screen, is_running};
+use super::screen::{Pane, Screen};
 use crate::output::human::{clean, count, duration, line, number};
 use crate::output::lists::task_name;
 use crate::output::story::{progress, value};
@@ -11,7 +11,7 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::{Block, List, ListState, Paragraph};
-use wasmhost_proto::api::{Counts, JobView, TaskView, WorkerState, WorkerView};
+use wasmhost_proto::api::{Counts, JobView, TaskState, TaskView, WorkerState, WorkerView};
 use wasmhost_proto::limits::MAX_NAME;
 
 /// Cells of the bar of a job, a node or a worker.
@@ -204,13 +204,14 @@ fn task(task: &TaskView) -> Text<'_> {
             spans.push(Span::raw(format!(" {}", progress(far))));
         }
         text.push_line(Line::from(spans));
+        let running = task.state == TaskState::Running;
         let values = attempt.status.values.iter().take(6).map(value);
         let values: Vec<String> = values.collect();
-        if is_running(task) && !values.is_empty() {
+        if running && !values.is_empty() {
             let said = line(&values.join("  "), 160);
             text.push_line(Line::from(dim(format!("{:19}{said}", ""))));
         }
-        if let Some(event) = attempt.status.events.last().filter(|_| is_running(task)) {
+        if let Some(event) = attempt.status.events.last().filter(|_| running) {
             let said = line(&event.name, 80);
             text.push_line(Line::from(dim(format!("{:19}● {said}", ""))));
         }

@@ -3,9 +3,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use wasmhost_proto::api::{
-    JobState, JobStatus, JobView, TaskState, TaskView, WorkerState, WorkerView,
-};
+use wasmhost_proto::api::{JobState, JobStatus, JobView, TaskView, WorkerState, WorkerView};
 use wasmhost_proto::{JobId, WorkerId};
 
 /// Jobs that are remembered; the oldest ended ones go first.
@@ -259,9 +257,4 @@ impl Screen {
             live().map(|job| job.counts.waiting).sum(),
         )
     }
-}
-
-/// Whether a task has anything to show of its latest attempt.
-pub(super) fn is_running(task: &TaskView) -> bool {
-    task.state == TaskState::Running
 }
