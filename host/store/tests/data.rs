@@ -5,7 +5,9 @@
 mod samples;
 mod subjects;
 
-use samples::{blob, checkpoint, data_call, datum, output, part, put_job, task};
+use samples::{
+    blob, checkpoint, data_call, datum, outcome, output, part, put_job, put_outcome, task,
+};
 use subjects::check;
 use wasmhost_core::record::{DataWrite, SpaceId, Write};
 use wasmhost_proto::JobId;
@@ -124,7 +126,7 @@ fn outputs_and_their_parts() {
 }
 
 #[test]
-fn outputs_of_live_jobs_are_recovered() {
+fn outputs_that_may_be_written_are_recovered() {
     let jobs = [
         put_job(1, JobState::Running),
         put_job(2, JobState::Succeeded),
@@ -134,6 +136,9 @@ fn outputs_of_live_jobs_are_recovered() {
         output(task(1, 0, 0), 0, "a", 2),
         output(task(1, 0, 0), 1, "b", 0),
         output(task(2, 0, 0), 0, "c", 0),
+        // Ended by the attempt that wrote it.
+        output(task(1, 0, 1), 0, "d", 0),
+        put_outcome(task(1, 0, 1), outcome(None, None)),
     ];
     let batches = [jobs, outputs];
     check(&batches, |store| {

@@ -67,6 +67,14 @@ pub struct OutputRecord {
     pub closed: bool,
 }
 
+impl OutputRecord {
+    /// Whether its attempt may still write it, given the lease of the attempt that ended its
+    /// task.
+    pub fn is_live(&self, end: Option<Lease>) -> bool {
+        end.is_none_or(|end| end < self.lease)
+    }
+}
+
 /// All data as the store gives it back.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct RecoveredData {

@@ -67,7 +67,7 @@ impl Data {
         those.take(limit).map(|(_, part)| part.clone()).collect()
     }
 
-    pub(super) fn all(&self, live: impl Fn(JobId) -> bool) -> RecoveredData {
+    pub(super) fn all(&self, live: impl Fn(TaskId, &OutputRecord) -> bool) -> RecoveredData {
         let entries = self.entries.iter();
         let calls = self.calls.iter();
         RecoveredData {
@@ -84,7 +84,7 @@ impl Data {
             outputs: self
                 .outputs
                 .iter()
-                .filter(|((task, _), _)| live(task.job))
+                .filter(|((task, _), record)| live(*task, record))
                 .map(|((task, _), record)| (*task, record.clone()))
                 .collect(),
         }

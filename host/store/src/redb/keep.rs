@@ -1,7 +1,7 @@
 //! What tasks keep: the checkpoints of those that have not ended, and the outputs of all.
 
-use super::tables::{CHECKPOINTS, LIVE, OUTPUTS, PARTS};
-use super::{codec, storage};
+use super::tables::{CHECKPOINTS, ENDS, LIVE, OUTPUTS, PARTS};
+use super::{codec, ends, storage};
 use crate::{StoreError, named};
 use ::redb::{ReadTransaction, ReadableTable, WriteTransaction};
 use std::collections::HashSet;
@@ -140,16 +140,33 @@ pub(super) fn parts(
         .collect()
 }
 
-/// The outputs of live jobs.
+/// The outputs of live jobs that may still be written.
 pub(super) fn live_outputs(
     txn: &ReadTransaction,
 ) -> Result<Vec<(TaskId, OutputRecord)>, StoreError> {
     let live = txn.open_table(LIVE).map_err(storage)?;
+    let table = txn.open_table(OUTPUTS).map_err(storage)?;
+    let recorded = txn.open_table(ENDS).map_err(storage)?;
+    // An attempt's outputs are in a row.
+    let mut last = None;
     let mut all = Vec::new();
     for row in live.iter().map_err(storage)? {
         let job = JobId(row.map_err(storage)?.0.value());
-        let of_job = outputs(txn, job, (0, 0, 0), usize::MAX)?;
-        all.extend(of_job.into_iter().map(|(task, _, record)| (task, record)));
+        let those = (job.0, 0, 0, 0)..=(job.0, NodeIndex::MAX, u32::MAX, u32::MAX);
+        for row in table.range(those).map_err(storage)? {
+            let (key, bytes) = row.map_err(storage)?;
+            let (_, node, index, _) = key.value();
+            let task = TaskId { job, node, index };
+            let end = match last {
+                Some((of, end)) if of == task => end,
+                _ => ends::get(&recorded, task)?.map(|outcome| outcome.lease),
+            };
+            last = Some((task, end));
+            let record: OutputRecord = codec::decode(OUTPUTS_NAME, bytes.value())?;
+            if record.is_live(end) {
+                all.push((task, record));
+            }
+        }
     }
     Ok(all)
 }
