@@ -9,6 +9,7 @@ pub mod api;
 pub mod codec;
 pub mod data;
 pub mod executor;
+pub mod files;
 pub mod grants;
 pub mod handshake;
 pub mod ids;

@@ -6,6 +6,7 @@
 mod data;
 mod definition;
 mod driver;
+mod files;
 mod keep;
 mod module;
 mod program;
@@ -15,6 +16,7 @@ mod status;
 pub use data::*;
 pub use definition::*;
 pub use driver::*;
+pub use files::*;
 pub use keep::*;
 pub use module::*;
 pub use program::*;

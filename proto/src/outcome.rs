@@ -26,6 +26,8 @@ pub enum FailureKind {
     OutputLimit,
     /// It flooded the host with logs, status or handles.
     HostCallLimit,
+    /// It filled its scratch folder and then failed for want of room.
+    ScratchLimit,
     /// What it returned does not fit: not UTF-8 where text is required, malformed JSON.
     InvalidData,
     /// Somebody cancelled it.
@@ -57,7 +59,7 @@ pub enum RetryClass {
 
 impl FailureKind {
     /// Every kind, for tables and tests.
-    pub const ALL: [FailureKind; 17] = [
+    pub const ALL: [FailureKind; 18] = [
         FailureKind::GuestError,
         FailureKind::GuestRetryable,
         FailureKind::ExitCode,
@@ -67,6 +69,7 @@ impl FailureKind {
         FailureKind::MemoryLimit,
         FailureKind::OutputLimit,
         FailureKind::HostCallLimit,
+        FailureKind::ScratchLimit,
         FailureKind::InvalidData,
         FailureKind::Cancelled,
         FailureKind::Expired,
@@ -101,6 +104,7 @@ impl FailureKind {
             FailureKind::MemoryLimit => "memory_limit",
             FailureKind::OutputLimit => "output_limit",
             FailureKind::HostCallLimit => "host_call_limit",
+            FailureKind::ScratchLimit => "scratch_limit",
             FailureKind::InvalidData => "invalid_data",
             FailureKind::Cancelled => "cancelled",
             FailureKind::Expired => "expired",

@@ -1,6 +1,7 @@
 //! A compiled job definition: what the primary decides on and stores. Every
 //! source is a digest, every text is checked, every limit is effective.
 
+use crate::files::Files;
 use crate::grants::Grants;
 use crate::ids::{Digest, NodeIndex};
 use crate::input::{Array, BlobRef, Input};
@@ -159,6 +160,9 @@ pub struct NodePlan {
     /// when they ask for nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grants: Option<Box<Grants>>,
+    /// What its tasks read and where they write; none when they have no files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<Box<Files>>,
 }
 
 impl Default for NodePlan {
@@ -184,6 +188,7 @@ impl Default for NodePlan {
             priority: 0,
             driver: false,
             grants: None,
+            files: None,
         }
     }
 }

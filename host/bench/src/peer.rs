@@ -124,6 +124,7 @@ async fn join(
         cpus: 1,
         memory: 0,
         offers: Default::default(),
+        scratch: 0,
         prefetch: 0,
         status_interval_ms: wasmhost_proto::limits::DEFAULT_STATUS_INTERVAL_MS,
         incarnation: getrandom::u64().map_err(|e| anyhow!("no randomness: {e}"))?,

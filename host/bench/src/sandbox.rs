@@ -169,6 +169,7 @@ fn attempt(input: &[u8], index: u32) -> Attempt {
         },
         input: input.to_vec(),
         driver: None,
+        root: None,
         config: vec![],
         script: None,
     }

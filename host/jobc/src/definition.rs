@@ -2,6 +2,7 @@
 //! resolved, but with its parameters, modules, files and lists not yet filled in.
 //! Remembers where each part stands.
 
+use crate::files::{FileEntry, FileSource};
 use crate::params::Param;
 use crate::source::Source;
 use std::collections::BTreeSet;
@@ -90,6 +91,10 @@ pub struct Node {
     pub driver: bool,
     /// Programs of the worker's machine that it may start.
     pub programs: Vec<Spot<String>>,
+    /// Files that it reads, by the paths that it knows.
+    pub files: Vec<FileEntry>,
+    /// Bytes of the folder that each attempt may write.
+    pub scratch: Option<u64>,
 }
 
 /// The limits that a definition says.
@@ -227,6 +232,17 @@ impl Definition {
             .chain(scripts)
             .filter(|file| seen.insert(file.key.clone()))
             .collect()
+    }
+
+    /// Files and folders that the client uploads for `files`, each once, as the definition
+    /// has them. Those of parameters come with [`params::files`](crate::params::files).
+    pub fn placed(&self) -> BTreeSet<&str> {
+        let entries = self.nodes.iter().flat_map(|node| &node.files);
+        let paths = entries.filter_map(|entry| match &entry.from.value {
+            FileSource::Path(path) => Some(path.as_str()),
+            FileSource::Param(_) => None,
+        });
+        paths.collect()
     }
 
     /// Lists that the client makes.

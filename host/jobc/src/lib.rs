@@ -12,6 +12,7 @@ pub mod compose;
 pub mod condition;
 mod definition;
 mod driving;
+mod files;
 mod given;
 mod grants;
 mod graph;
@@ -36,6 +37,7 @@ pub use catalogue::{Ambiguous, Catalogue, ModuleFacts};
 pub use definition::{
     ArraySource, Asked, Bound, Definition, FileUse, InputSource, JobTable, List, Node, Spot,
 };
+pub use files::{FileEntry, FileSource, folder_file, folder_key};
 pub use parse::parse;
 pub use plan::{Planned, check, draft, outline, plan};
 pub use source::{Engine, Image, Place, Script, ScriptText, Source};

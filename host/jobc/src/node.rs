@@ -8,7 +8,7 @@ use crate::policy::{self, LIMITS, RETRY};
 use crate::read::{self, Fields, clip};
 use crate::report::Report;
 use crate::scope::Scope;
-use crate::{driving, given, grants, source};
+use crate::{driving, files, given, grants, source};
 use toml::de::DeValue;
 use wasmhost_proto::wire::AttemptLimits;
 
@@ -23,7 +23,7 @@ pub(crate) enum Form {
     Named,
 }
 
-const TASK: [&str; 15] = [
+const TASK: [&str; 17] = [
     "name",
     "module",
     "script",
@@ -39,12 +39,14 @@ const TASK: [&str; 15] = [
     "tolerate",
     "priority",
     "programs",
+    "files",
+    "scratch",
 ];
-const REDUCE: [&str; 11] = [
+const REDUCE: [&str; 13] = [
     "name", "module", "script", "args", "env", "config", "limits", "retry", "tolerate", "priority",
-    "programs",
+    "programs", "files", "scratch",
 ];
-const NAMED: [&str; 19] = [
+const NAMED: [&str; 21] = [
     "module",
     "script",
     "after",
@@ -64,6 +66,8 @@ const NAMED: [&str; 19] = [
     "driver",
     "spawned_by",
     "programs",
+    "files",
+    "scratch",
 ];
 
 impl Form {
@@ -142,6 +146,9 @@ pub(crate) fn read(
     let (limits, asked) = policy::limits(report, table);
     let retry = policy::retry(report, table);
     let driver = form.has("driver") && driving::driver(report, table);
+    if driver {
+        files::of_driver(report, table);
+    }
     let after = scope.links.iter().map(|link| link.to).collect();
     let started = match form.has("spawned_by") {
         true => driving::spawned_by(report, table, scope),
@@ -181,6 +188,8 @@ pub(crate) fn read(
         priority: priority.and_then(|n| i32::try_from(n).ok()).unwrap_or(0),
         driver,
         programs: grants::programs(report, table),
+        files: files::files(report, table, scope),
+        scratch: files::scratch(report, table),
     })
 }
 

@@ -272,6 +272,7 @@ fn config(n: u64, slots: u32) -> WorkerConfig {
         cpus: 2,
         memory: 8 << 30,
         offers: Default::default(),
+        scratch: 0,
         prefetch: 2 * slots,
         status_interval_ms: 1_000,
         incarnation: n + 1,

@@ -2,6 +2,7 @@
 
 use crate::calls::Calls;
 use crate::driver::Driver;
+use crate::files::Root;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Notify;
@@ -37,6 +38,8 @@ pub struct Attempt {
     pub input: Vec<u8>,
     /// For a task that may start others.
     pub driver: Option<Driver>,
+    /// The files that it sees; none for none.
+    pub root: Option<Root>,
 }
 
 /// The end of an attempt. Its store is gone by then.

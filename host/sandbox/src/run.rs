@@ -79,7 +79,8 @@ impl Sandbox {
             _ => Vec::new(),
         };
         let (state_controls, state_board) = (controls.clone(), board.clone());
-        let mut store = state::store(
+        let root = attempt.root.clone();
+        let store = state::store(
             &self.engine,
             kind,
             attempt,
@@ -87,6 +88,10 @@ impl Sandbox {
             state_board,
             deadline,
         );
+        let mut store = match store {
+            Ok(store) => store,
+            Err(failure) => return finish(&board, Err(failure), Usage::default()),
+        };
         let mut cpu = Duration::ZERO;
         let end = {
             let call = call(program, &mut store, input);
@@ -101,6 +106,10 @@ impl Sandbox {
         };
         let peak_memory = store.data().meter.peak();
         let result = outcome::judge(end, &board, &store.data().meter, &limits, kind);
+        let result = match &root {
+            Some(root) => result.map_err(|failure| root.judge(failure)),
+            None => result,
+        };
         drop(store);
         let usage = Usage {
             wall_us: begin.elapsed().as_micros() as u64,

@@ -109,7 +109,8 @@ impl Standalones<'_> {
 
     async fn read(&self, script: RunScript) -> Result<Standalone, StandaloneError> {
         let board = Board::new(0);
-        let (mut store, limits) = store(&self.engine, script, &board);
+        let made = store(&self.engine, script, &board);
+        let (mut store, limits) = made.map_err(StandaloneError::Script)?;
         let (wasi, drawn) = still::context(&board);
         store.data_mut().wasi = wasi;
         let mut instance = None;
@@ -159,7 +160,11 @@ async fn prepare(store: &mut Store<State>, instance: &Instance) -> wasmtime::Res
 }
 
 /// A store for somebody who is nobody's attempt, and its bounds.
-fn store(engine: &Engine, script: RunScript, board: &Board) -> (Store<State>, AttemptLimits) {
+fn store(
+    engine: &Engine,
+    script: RunScript,
+    board: &Board,
+) -> Result<(Store<State>, AttemptLimits), Failure> {
     let limits = AttemptLimits {
         memory: STANDALONE_MEMORY,
         wall_ms: STANDALONE_MS,
@@ -185,6 +190,7 @@ fn store(engine: &Engine, script: RunScript, board: &Board) -> (Store<State>, At
         limits,
         input: Vec::new(),
         driver: None,
+        root: None,
     };
     let store = state::store(
         engine,
@@ -194,7 +200,7 @@ fn store(engine: &Engine, script: RunScript, board: &Board) -> (Store<State>, At
         board.clone(),
         Instant::now(),
     );
-    (store, limits)
+    Ok((store?, limits))
 }
 
 /// Listens to nothing: what there is to hear is told at the end.

@@ -8,6 +8,7 @@ use crate::wasi;
 use std::time::Instant;
 use wasmhost_proto::limits::{MAX_HANDLES, MAX_HOST_CALL_BYTES};
 use wasmhost_proto::module::ModuleKind;
+use wasmhost_proto::outcome::Failure;
 use wasmtime::{Engine, Store};
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::{WasiCtxView, WasiView};
@@ -40,9 +41,9 @@ pub(crate) fn store(
     controls: Controls,
     board: Board,
     deadline: Instant,
-) -> Store<State> {
+) -> Result<Store<State>, Failure> {
     let limits = attempt.limits;
-    let mut wasi = wasi::context(&mut attempt, kind, &board);
+    let mut wasi = wasi::context(&mut attempt, kind, &board)?;
     wasi.ctx().table.set_max_capacity(MAX_HANDLES);
     let state = State {
         wasi,
@@ -61,5 +62,5 @@ pub(crate) fn store(
     // A task's result is lifted like the arguments of such a call, and may be larger.
     let result = usize::try_from(limits.output).unwrap_or(usize::MAX);
     store.set_hostcall_fuel(MAX_HOST_CALL_BYTES.max(result.saturating_add(RESULT_MARGIN)));
-    store
+    Ok(store)
 }

@@ -1,11 +1,13 @@
 //! The WASI context of an attempt: its standard streams, arguments and
-//! environment, clocks of a millisecond, randomness. No files, no network.
+//! environment, clocks of a millisecond, randomness, and the files that the attempt brings.
+//! No network.
 
 use crate::attempt::Attempt;
 use crate::board::{Board, Pipe, Stream, Target};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use wasmhost_proto::limits::MAX_HOST_CALL_BYTES;
 use wasmhost_proto::module::ModuleKind;
+use wasmhost_proto::outcome::Failure;
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtxBuilder};
@@ -15,7 +17,11 @@ const RESOLUTION: Duration = Duration::from_millis(1);
 
 /// The context of `attempt`. A command gets its input as standard input and its
 /// standard output is the result; a task's standard output goes to its log.
-pub(crate) fn context(attempt: &mut Attempt, kind: ModuleKind, board: &Board) -> WasiP1Ctx {
+pub(crate) fn context(
+    attempt: &mut Attempt,
+    kind: ModuleKind,
+    board: &Board,
+) -> Result<WasiP1Ctx, Failure> {
     let mut builder = WasiCtxBuilder::new();
     let stdout = if kind == ModuleKind::Task {
         Target::Log(Stream::Stdout)
@@ -41,7 +47,10 @@ pub(crate) fn context(attempt: &mut Attempt, kind: ModuleKind, board: &Board) ->
         .allow_tcp(false)
         .allow_udp(false)
         .allow_ip_name_lookup(false);
-    builder.build_p1()
+    if let Some(root) = &attempt.root {
+        root.open(&mut builder)?;
+    }
+    Ok(builder.build_p1())
 }
 
 struct WallClock;

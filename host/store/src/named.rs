@@ -37,11 +37,13 @@ pub fn in_plan(plan: &JobPlan) -> impl Iterator<Item = Digest> + '_ {
             Item::File { blob, .. } => Some(blob.digest),
             Item::Json(_) | Item::Bytes(_) => None,
         });
+        let named = node.files.iter().flat_map(|files| files.blobs());
         let script = node.script.as_ref().map(|script| script.source.digest);
         std::iter::once(node.module)
             .chain(script)
             .chain(input)
             .chain(files)
+            .chain(named.map(|blob| blob.digest))
     })
 }
 

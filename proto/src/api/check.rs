@@ -80,6 +80,25 @@ pub struct CheckNode {
     /// What it asks to reach outside its sandbox.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub grants: Vec<GrantView>,
+    /// Files that it reads.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<FileView>,
+    /// Bytes of the folder that each attempt may write; none when it may write nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scratch: Option<u64>,
+}
+
+/// Files that a task reads.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct FileView {
+    /// The path that the task knows.
+    pub at: String,
+    /// Where they come from, as the definition has it.
+    pub from: String,
+    /// How many files a folder has; none for a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<u32>,
 }
 
 /// Something outside its sandbox that a task asks for. It gets it where the operator allows

@@ -108,12 +108,19 @@ pub struct Register {
     /// What it offers to tasks that are granted it; none for nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offers: Option<Box<Grants>>,
+    /// Bytes of scratch that it offers to an attempt; 0 when it offers no files.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub scratch: u64,
     /// The highest term it has seen; the primary must be above or equal.
     pub term_seen: u64,
     /// Tells one process of the worker from the next: a new one holds nothing.
     pub incarnation: u64,
     /// Every lease that it holds, unstarted or running, or ended and not acknowledged.
     pub held: Vec<Held>,
+}
+
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 /// A lease that a worker holds across a reconnect.

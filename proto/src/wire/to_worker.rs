@@ -1,6 +1,7 @@
 //! What a primary tells a worker.
 
 use crate::data::DataAnswer;
+use crate::files::Files;
 use crate::grants::Grants;
 use crate::ids::{Digest, JobId, Lease, NodeIndex, TaskId, WorkerId};
 use crate::input::{Input, Item};
@@ -154,6 +155,9 @@ pub struct NodeSpec {
     /// What its tasks may reach outside their sandboxes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grants: Option<Box<Grants>>,
+    /// What its tasks read and where they write.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<Box<Files>>,
 }
 
 /// What one attempt may use.

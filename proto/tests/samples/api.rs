@@ -113,6 +113,12 @@ pub(crate) fn check_view() -> CheckView {
             allowed: true,
             offered_by: vec!["host-1".into()],
         }],
+        files: vec![FileView {
+            at: "/data".into(),
+            from: "notes/".into(),
+            files: Some(12),
+        }],
+        scratch: Some(64 << 20),
     };
     let second = CheckNode {
         name: "report".into(),
@@ -133,6 +139,8 @@ pub(crate) fn check_view() -> CheckView {
         input_from: vec!["count".into()],
         imports: vec![],
         grants: vec![],
+        files: vec![],
+        scratch: None,
         ..first.clone()
     };
     CheckView {

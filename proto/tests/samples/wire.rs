@@ -3,6 +3,7 @@
 use super::*;
 use std::sync::Arc;
 use wasmhost_proto::data::*;
+use wasmhost_proto::files::{Files, InputContent, InputFiles};
 use wasmhost_proto::grants::Grants;
 use wasmhost_proto::input::{Input, Item};
 use wasmhost_proto::keep::{Keep, Kept};
@@ -36,6 +37,19 @@ pub(crate) fn to_worker() -> Vec<Sample<ToWorker>> {
             driver: true,
             grants: Some(Box::new(Grants {
                 programs: vec!["gzip".into()],
+            })),
+            files: Some(Box::new(Files {
+                inputs: vec![
+                    InputFiles {
+                        at: "/data".into(),
+                        content: InputContent::Folder(vec![("a/b.md".into(), blob())]),
+                    },
+                    InputFiles {
+                        at: "/etc/config.toml".into(),
+                        content: InputContent::File(blob()),
+                    },
+                ],
+                scratch: Some(64 << 20),
             })),
         }))
     };
@@ -175,6 +189,7 @@ pub(crate) fn to_primary() -> Vec<Sample<ToPrimary>> {
                 offers: Some(Box::new(Grants {
                     programs: vec!["gzip".into()],
                 })),
+                scratch: 1 << 30,
                 term_seen: 6,
                 incarnation: u64::MAX,
                 held: vec![

@@ -3,6 +3,7 @@
 //! count. Changes nothing, and promises nothing: workers come and go.
 
 use super::Primary;
+use super::placing::room;
 use super::workers::Worker;
 use std::collections::BTreeSet;
 use wasmhost_proto::Digest;
@@ -10,7 +11,7 @@ use wasmhost_proto::grants::GrantKind;
 use wasmhost_proto::plan::{JobPlan, NodePlan};
 use wasmhost_proto::wire::ModuleState;
 
-/// A node that no worker which takes work could run: each lacks memory for it, or something
+/// A node that no worker which takes work could run: each lacks memory or files for it, or something
 /// that it asks for, or rejected its module.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Unfit {
@@ -21,6 +22,11 @@ pub struct Unfit {
     /// Of the workers that lack memory, the one with most: its name and the bytes that
     /// it offers.
     pub memory: Option<(String, u64)>,
+    /// Bytes of scratch that an attempt of it needs; 0 when it has no files.
+    pub room: u64,
+    /// Of the workers that lack scratch, the one with most: its name and the bytes that
+    /// it offers, 0 for no files at all.
+    pub scratch: Option<(String, u64)>,
     /// One that rejected the module: its name, and why.
     pub rejected: Option<(String, String)>,
     /// What it asks for and one does not offer, and that worker's name.
@@ -30,6 +36,7 @@ pub struct Unfit {
 /// Why a worker cannot run a node.
 enum Lack<'a> {
     Memory,
+    Scratch,
     Module(&'a str),
     Grant(GrantKind, &'a str),
 }
@@ -42,6 +49,9 @@ impl Worker {
         let asked = node.grants.as_deref();
         if let Some((kind, name)) = asked.and_then(|asked| self.offers.lack(asked)) {
             return Some(Lack::Grant(kind, name));
+        }
+        if room(node) > self.scratch {
+            return Some(Lack::Scratch);
         }
         (!self.offers(node.limits.memory)).then_some(Lack::Memory)
     }
@@ -63,13 +73,15 @@ impl Primary {
                 break;
             }
             let asked = (node.module, node.limits.memory);
-            if fit.contains(&asked) && node.grants.is_none() {
+            if fit.contains(&asked) && node.grants.is_none() && node.files.is_none() {
                 continue;
             }
             let mut found = Unfit {
                 node: node.name.clone(),
                 asked: node.limits.memory,
                 memory: None,
+                room: room(node),
+                scratch: None,
                 rejected: None,
                 lacks: None,
             };
@@ -101,6 +113,15 @@ impl Unfit {
                 let most = self.memory.as_ref().is_none_or(|(_, m)| worker.memory > *m);
                 if most {
                     self.memory = Some((worker.name.clone(), worker.memory));
+                }
+            }
+            Some(Lack::Scratch) => {
+                let most = self
+                    .scratch
+                    .as_ref()
+                    .is_none_or(|(_, s)| worker.scratch > *s);
+                if most {
+                    self.scratch = Some((worker.name.clone(), worker.scratch));
                 }
             }
             Some(Lack::Module(why)) => {

@@ -275,5 +275,6 @@ fn node_spec(job: JobId, node: NodeIndex, plan: &JobPlan, live: &Node) -> NodeSp
         config: of.config.clone(),
         driver: of.driver,
         grants: of.grants.clone(),
+        files: of.files.clone(),
     }
 }

@@ -118,6 +118,8 @@ pub struct Primary {
     running_tasks: u64,
     /// No task of a live job may use more memory, bytes.
     most_memory: u64,
+    /// No attempt of a live job needs more scratch, bytes; 0 when none has files.
+    most_scratch: u64,
     /// What tasks of live jobs may reach outside their sandboxes, all together.
     most_grants: Grants,
     /// Live jobs with tasks that start others.
@@ -168,6 +170,7 @@ impl Primary {
             open_tasks: 0,
             running_tasks: 0,
             most_memory: 0,
+            most_scratch: 0,
             most_grants: Grants::default(),
             driven: 0,
             effects: VecDeque::new(),

@@ -1,5 +1,5 @@
 //! Which worker may be given what: nothing that asks for more memory than it offers, or
-//! for something outside its sandbox that it does not, and no module that it has rejected,
+//! for files or something outside its sandbox that it does not, and no module that it has rejected,
 //! as long as another worker has not. Costs nothing where
 //! every worker takes everything; of the others, the *picky* ones, each is looked at by
 //! itself.
@@ -16,6 +16,11 @@ use wasmhost_proto::{Digest, JobId, NodeIndex, WorkerId};
 /// for it.
 const LOOKED_AT: usize = 256;
 
+/// The scratch that a node's attempts need, bytes.
+pub(super) fn room(node: &NodePlan) -> u64 {
+    node.files.as_ref().map_or(0, |files| files.room())
+}
+
 impl Worker {
     /// Whether it offers so much memory. One that says nothing is taken to have enough.
     pub(super) fn offers(&self, memory: u64) -> bool {
@@ -26,6 +31,7 @@ impl Worker {
     fn has_for(&self, node: &NodePlan) -> bool {
         let grants = node.grants.as_deref();
         self.offers(node.limits.memory)
+            && room(node) <= self.scratch
             && grants.is_none_or(|asked| self.offers.lack(asked).is_none())
     }
 
@@ -57,6 +63,7 @@ impl Primary {
     pub(super) fn takes_all(&self, worker: &Worker) -> bool {
         worker.rejected.is_empty()
             && worker.offers(self.most_memory)
+            && self.most_scratch <= worker.scratch
             && worker.offers.lack(&self.most_grants).is_none()
     }
 
@@ -66,6 +73,10 @@ impl Primary {
         for node in &plan.nodes {
             if node.limits.memory > self.most_memory {
                 self.most_memory = node.limits.memory;
+                more = true;
+            }
+            if room(node) > self.most_scratch {
+                self.most_scratch = room(node);
                 more = true;
             }
             if let Some(grants) = &node.grants
@@ -85,6 +96,7 @@ impl Primary {
     pub(super) fn forget_asked(&mut self) {
         if self.jobs.is_empty() && !self.lists.picky.is_empty() {
             self.most_memory = 0;
+            self.most_scratch = 0;
             self.most_grants = Grants::default();
             let all: Vec<WorkerId> = self.lists.picky.iter().copied().collect();
             all.into_iter().for_each(|id| self.note_picky(id));
@@ -162,8 +174,20 @@ impl Primary {
                 "it asks for the {what}, which no worker offers that takes work"
             ));
         }
-        let most = takers().max_by_key(|worker| worker.memory)?;
         let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+        let scratch = takers().max_by_key(|worker| worker.scratch)?;
+        if room(node) > scratch.scratch {
+            return Some(match scratch.scratch {
+                0 => "it has files, which no worker offers that takes work".to_owned(),
+                most => format!(
+                    "it asks for {} MiB of scratch, and of the workers that take work '{}' offers most, {} MiB",
+                    mib(room(node)),
+                    scratch.name,
+                    mib(most)
+                ),
+            });
+        }
+        let most = takers().max_by_key(|worker| worker.memory)?;
         Some(format!(
             "it may use {} MiB of memory, and of the workers that take work '{}' offers most, {} MiB",
             mib(node.limits.memory),

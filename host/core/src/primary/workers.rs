@@ -43,6 +43,8 @@ pub(super) struct Worker {
     pub(super) memory: u64,
     /// What it offers to tasks that are granted it.
     pub(super) offers: Grants,
+    /// Bytes of scratch that it offers to an attempt; 0 when it offers no files.
+    pub(super) scratch: u64,
     pub(super) draining: bool,
     pub(super) session: Option<Session>,
     pub(super) incarnation: Option<u64>,
@@ -125,6 +127,7 @@ impl Worker {
             slots: 0,
             memory: 0,
             offers: Grants::default(),
+            scratch: 0,
             draining,
             session: None,
             incarnation: None,
@@ -359,6 +362,7 @@ impl Primary {
         worker.slots = register.slots.clamp(1, MAX_SLOTS);
         worker.memory = register.memory;
         worker.offers = register.offers.map(|offers| *offers).unwrap_or_default();
+        worker.scratch = register.scratch;
         if let Some(session) = &mut worker.session {
             session.registered = true;
         }

@@ -51,6 +51,8 @@ pub struct WorkerConfig {
     pub memory: u64,
     /// What it offers to tasks that are granted it.
     pub offers: Grants,
+    /// Bytes of scratch for an attempt; 0 when it offers no files.
+    pub scratch: u64,
     /// Leases to have at hand beyond the slots, at least; more when attempts are short.
     pub prefetch: u32,
     /// How often the primary is to hear of it, milliseconds.

@@ -99,6 +99,7 @@ impl Worker {
             slots: config.slots,
             cpus: config.cpus,
             memory: config.memory,
+            scratch: config.scratch,
             offers: (!config.offers.is_empty()).then(|| Box::new(config.offers.clone())),
             term_seen: self.term_seen,
             incarnation: config.incarnation,

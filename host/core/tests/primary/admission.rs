@@ -42,6 +42,7 @@ pub(crate) fn workers(offers: &[(u64, bool)]) -> Bench {
             cpus: 1,
             memory: *memory,
             offers: None,
+            scratch: 0,
             term_seen: 0,
             incarnation: id,
             held: vec![],
@@ -67,6 +68,8 @@ fn check(offers: &[(u64, bool)], nodes: &[(u8, u64)], want: Want<'_>) {
         asked: nodes[*node].1,
         memory: memory.map(|(name, bytes)| (name.to_owned(), bytes)),
         rejected: rejected.map(|name| (name.to_owned(), format!("no {}", &name[1..]))),
+        room: 0,
+        scratch: None,
         lacks: None,
     });
     assert_eq!(got, want.collect::<Vec<_>>(), "{offers:?} {nodes:?}");

@@ -135,6 +135,7 @@ impl Bench {
             cpus: 1,
             memory: 0,
             offers: None,
+            scratch: 0,
             term_seen: seen,
             incarnation: id,
             held,

@@ -37,6 +37,7 @@ fn join(b: &mut Bench, id: u64, offers: &[&str]) {
         cpus: 1,
         memory: 0,
         offers: programs(offers),
+        scratch: 0,
         term_seen: 0,
         incarnation: id,
         held: vec![],

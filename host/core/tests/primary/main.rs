@@ -7,6 +7,7 @@ mod bench;
 mod data;
 mod driving;
 mod failing;
+mod files;
 mod granting;
 mod graphs;
 mod handing_out;

@@ -169,6 +169,7 @@ impl World {
             cpus: 1,
             memory: offer(id),
             offers: Default::default(),
+            scratch: 0,
             prefetch,
             status_interval_ms: interval,
             incarnation: process,

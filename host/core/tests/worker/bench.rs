@@ -56,6 +56,7 @@ pub(crate) fn spec(arg: &str) -> NodeSpec {
         config: vec![],
         driver: false,
         grants: None,
+        files: None,
     }
 }
 
@@ -68,6 +69,7 @@ impl Bench {
             cpus: 1,
             memory: 0,
             offers: Default::default(),
+            scratch: 0,
             prefetch,
             status_interval_ms: 400,
             incarnation: 5,

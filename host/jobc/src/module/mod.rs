@@ -19,6 +19,7 @@ pub use describe::describe;
 pub use imports::is_open;
 pub use library::{AdmittedLibrary, admit_library};
 pub(crate) use manifest::of_admitted as manifest_of;
+pub(crate) use satisfied::FILES;
 pub use satisfied::satisfied;
 
 use inspect::Facts;

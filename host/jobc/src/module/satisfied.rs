@@ -6,7 +6,8 @@ use super::{is_open, preview1};
 use std::collections::{BTreeMap, BTreeSet};
 use wasmhost_proto::api::{ImportView, SatisfiedBy};
 
-const FILES: &str = "filesystem";
+/// The grant that a task has by its files.
+pub(crate) const FILES: &str = "filesystem";
 const SOCKETS: &str = "sockets";
 
 /// What satisfies each of a module's imports, sorted by name; functions of core modules are grouped by what they

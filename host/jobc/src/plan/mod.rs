@@ -2,6 +2,7 @@
 //! places, and what depends on a module's kind.
 
 mod arrays;
+mod files;
 mod inputs;
 mod linked;
 mod modules;
@@ -154,6 +155,7 @@ impl<'a> Planner<'a> {
         let (module, array, input, script) = (module?, array?, input?, script?);
         self.fits_kind(node, module.kind);
         let grants = self.grants(node);
+        let files = self.files_of(node)?;
         Some(NodePlan {
             name: node.name.clone(),
             module: module.digest,
@@ -174,6 +176,7 @@ impl<'a> Planner<'a> {
             priority: node.priority,
             driver: node.driver,
             grants,
+            files,
         })
     }
 

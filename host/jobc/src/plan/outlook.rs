@@ -2,6 +2,7 @@
 //! parameters given.
 
 use super::Planner;
+use super::files::has_files;
 use crate::catalogue::Catalogue;
 use crate::definition::{ArraySource, InputSource, Node};
 use crate::params;
@@ -107,8 +108,10 @@ impl Planner<'_> {
             tolerate: node.tolerate,
             concurrency: node.concurrency,
             priority: node.priority,
-            imports: imports.unwrap_or_default(),
+            imports: has_files(node, imports.unwrap_or_default()),
             grants: self.grant_views(node),
+            files: self.file_views(node),
+            scratch: node.scratch,
         }
     }
 

@@ -45,6 +45,7 @@ pub fn attempt() -> Attempt {
         },
         input: b"input".to_vec(),
         driver: None,
+        root: None,
     }
 }
 

@@ -118,6 +118,7 @@ fn kind_byte(kind: FailureKind) -> u8 {
         FailureKind::ModuleRejected => 15,
         FailureKind::BadInput => 16,
         FailureKind::HostFault => 17,
+        FailureKind::ScratchLimit => 18,
     }
 }
 

@@ -103,6 +103,23 @@ fn diagnostic(unfit: &Unfit) -> Diagnostic {
             asked.replace(' ', "")
         ));
     }
+    if let Some((worker, most)) = &unfit.scratch {
+        let asked = memory(unfit.room);
+        whys.push(match most {
+            0 => format!("it has files, and worker '{worker}' offers none"),
+            most => format!(
+                "it asks for {asked} of scratch, and worker '{worker}' offers most, {}",
+                memory(*most)
+            ),
+        });
+        helps.push(match most {
+            0 => "the log of a worker says at its start why it offers no files".to_owned(),
+            _ => format!(
+                "lower its `scratch`, or start a worker whose settings have `scratch = \"{}\"`",
+                asked.replace(' ', "")
+            ),
+        });
+    }
     if let Some((kind, name, worker)) = &unfit.lacks {
         whys.push(format!(
             "it asks for the {kind} '{name}', which worker '{worker}' does not offer"

@@ -181,6 +181,7 @@ pub(crate) fn blobs_of(plan: &JobPlan) -> HashSet<BlobRef> {
 fn of_node(node: &NodePlan) -> Vec<&BlobRef> {
     let mut named = Vec::new();
     named.extend(node.script.as_ref().map(|script| &script.source));
+    named.extend(node.files.iter().flat_map(|files| files.blobs()));
     if let NodeInput::Given(Input::Blob(blob)) = &node.input {
         named.push(blob);
     }

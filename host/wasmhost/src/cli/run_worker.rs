@@ -9,7 +9,7 @@ use crate::settings::{LISTEN, Settings};
 use crate::worker::{self, WorkerOptions};
 use std::path::{Path, PathBuf};
 use wasmhost_link::JoinToken;
-use wasmhost_proto::limits::{MAX_NAME, MAX_SLOTS, STATUS_INTERVAL_MS};
+use wasmhost_proto::limits::{MAX_NAME, MAX_SCRATCH, MAX_SLOTS, STATUS_INTERVAL_MS};
 
 #[derive(clap::Args, Debug, Default)]
 pub(crate) struct Args {
@@ -99,6 +99,9 @@ impl Shape {
         }
         if let Some(memory) = self.memory.or(file.memory) {
             options.memory = memory.0;
+        }
+        if let Some(scratch) = file.scratch {
+            options.scratch = scratch.0.min(MAX_SCRATCH);
         }
         options.programs = file.programs.clone();
     }

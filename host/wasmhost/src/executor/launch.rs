@@ -4,6 +4,7 @@
 
 use super::child;
 use super::process::{self, Process, become_child, close_inherited};
+use super::room::Plan;
 use rustix::process::Resource;
 use std::ffi::OsString;
 use std::io;
@@ -13,11 +14,14 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::process::{Command, ExitCode, Stdio};
 use tokio::net::UnixStream;
+use tokio::signal::unix::{SignalKind, signal};
 use wasmhost_proto::limits::MAX_DRIVERS;
-use wasmhost_sandbox::{Sandbox, SandboxOptions};
+use wasmhost_sandbox::{Root, Sandbox, SandboxOptions};
 
 /// Open files of an executor: each loaded module holds up to three.
 const MAX_FILES: u64 = 4096;
+/// What Linux sends to who writes beyond the size that its files may have.
+const SIGXFSZ: i32 = 25;
 
 /// An executor that was started.
 pub(super) struct Launched {
@@ -54,6 +58,8 @@ impl Executor for Process {
 pub(super) trait Launch: Send + Sync + 'static {
     /// Starts one.
     fn launch(&self) -> Pin<Box<dyn Future<Output = io::Result<Launched>> + Send + '_>>;
+    /// Starts one for a run that has files.
+    fn room(&self, plan: Plan) -> Pin<Box<dyn Future<Output = io::Result<Launched>> + Send + '_>>;
 }
 
 /// Makes them as processes of a program that calls [`super::dispatch`].
@@ -64,28 +70,37 @@ pub(super) struct Program {
 
 impl Launch for Program {
     fn launch(&self) -> Pin<Box<dyn Future<Output = io::Result<Launched>> + Send + '_>> {
-        Box::pin(async {
-            let (ours, theirs) = StdStream::pair()?;
-            ours.set_nonblocking(true)?;
-            let mut command = Command::new(&self.path);
-            command
-                .args([
-                    "executor",
-                    &self.slots.to_string(),
-                    &std::process::id().to_string(),
-                ])
-                .stdin(OwnedFd::from(theirs))
-                .stdout(Stdio::null())
-                .env_clear()
-                .env("RUST_BACKTRACE", "0");
-            let process = Process::spawn(command).await?;
-            Ok(Launched {
-                id: process.id(),
-                stream: UnixStream::from_std(ours)?,
-                process: Box::new(process),
-            })
-        })
+        let mut command = Command::new(&self.path);
+        command.args([
+            "executor",
+            &self.slots.to_string(),
+            &std::process::id().to_string(),
+        ]);
+        Box::pin(start(command))
     }
+
+    fn room(&self, plan: Plan) -> Pin<Box<dyn Future<Output = io::Result<Launched>> + Send + '_>> {
+        let mut command = Command::new(&self.path);
+        command.arg("room");
+        plan.write(&mut command);
+        Box::pin(start(command))
+    }
+}
+
+async fn start(mut command: Command) -> io::Result<Launched> {
+    let (ours, theirs) = StdStream::pair()?;
+    ours.set_nonblocking(true)?;
+    command
+        .stdin(OwnedFd::from(theirs))
+        .stdout(Stdio::null())
+        .env_clear()
+        .env("RUST_BACKTRACE", "0");
+    let process = Process::spawn(command).await?;
+    Ok(Launched {
+        id: process.id(),
+        stream: UnixStream::from_std(ours)?,
+        process: Box::new(process),
+    })
 }
 
 /// `wasmhost executor SLOTS PARENT`.
@@ -107,16 +122,27 @@ fn run(mut args: impl Iterator<Item = OsString>) -> anyhow::Result<()> {
     become_child(parent)?;
     close_inherited()?;
     process::limit(Resource::Nofile, MAX_FILES)?;
+    serve(slots, None)
+}
+
+/// Serves the supervisor at the other end of standard input.
+pub(super) fn serve(slots: u32, root: Option<Root>) -> anyhow::Result<()> {
     let stream = StdStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     stream.set_nonblocking(true)?;
-    // Drivers have sandboxes beside the slots.
+    // Drivers have sandboxes beside the slots, and no files.
+    let drivers = root.as_ref().map_or(MAX_DRIVERS, |_| 0);
     let sandbox = Sandbox::new(SandboxOptions {
-        slots: slots.saturating_add(MAX_DRIVERS),
+        slots: slots.saturating_add(drivers),
     })?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
         .build()?;
-    Ok(runtime
-        .block_on(async { child::serve(UnixStream::from_std(stream)?, sandbox, slots).await })?)
+    Ok(runtime.block_on(async {
+        // A file that would be too large is the guest's mistake, not the end of the process.
+        let writes = root.as_ref().filter(|root| root.scratch.is_some());
+        let too_large = SignalKind::from_raw(SIGXFSZ);
+        let _heard = writes.map(|_| signal(too_large)).transpose()?;
+        child::serve(UnixStream::from_std(stream)?, sandbox, slots, root).await
+    })?)
 }

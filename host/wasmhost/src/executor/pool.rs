@@ -6,6 +6,8 @@ use super::bulk;
 use super::launch::{Launch, Program};
 use super::output::OutputData;
 use super::placed::Placed;
+use super::room::Room;
+use super::rooms;
 use super::seat;
 use super::shared::Shared;
 use std::path::PathBuf;
@@ -38,6 +40,9 @@ pub(crate) struct PoolOptions {
     pub slots: u32,
     /// A folder for large outputs. It is emptied.
     pub dir: PathBuf,
+    /// An empty folder that rooms mount their files on, each for itself; none where there
+    /// can be no rooms.
+    pub rooms: Option<PathBuf>,
 }
 
 /// A run to start.
@@ -59,6 +64,8 @@ pub(crate) struct Order {
     pub script: Option<Arc<str>>,
     /// The task's input or a command's standard input.
     pub input: InputData,
+    /// What it sees of files.
+    pub room: Option<Room>,
 }
 
 /// The input of a run.
@@ -191,10 +198,14 @@ impl Pool {
         let (events, receiver) = mpsc::channel(EVENTS);
         let executors = options.executors.max(1) as usize;
         let slots = options.slots.max(1) as usize;
-        let shared = Arc::new(Shared::new(options.dir.clone(), executors, slots, events));
+        let (dir, rooms) = (options.dir.clone(), options.rooms.clone());
+        let shared = Arc::new(Shared::new(dir, executors, slots, rooms, events));
         let mut seats = JoinSet::new();
         for seat in 0..executors {
             seats.spawn(seat::keep(shared.clone(), seat, launch.clone()));
+        }
+        for room in executors..shared.wakes.len() {
+            seats.spawn(rooms::keep(shared.clone(), room, launch.clone()));
         }
         seats.spawn(refuse(shared.clone()));
         Ok((Pool { shared, seats }, receiver))
@@ -209,8 +220,8 @@ impl Pool {
     /// Gives a run to the executor that has least to do, and returns its number.
     /// Whatever is wrong with it comes back as its end.
     pub(crate) fn run(&self, order: Order) -> RunId {
-        let (run, seat) = self.shared.lock().take(order);
-        self.shared.wakes[seat].notify_one();
+        let (run, at) = self.shared.lock().take(order);
+        self.shared.wake(at);
         run
     }
 
@@ -218,11 +229,13 @@ impl Pool {
     pub(crate) fn take_back(&self) {
         self.shared.lock().take_back();
         self.shared.wakes.iter().for_each(|wake| wake.notify_one());
+        self.shared.refused.notify_one();
     }
 
     /// Raises the cancel flag of a run; one that has not begun ends.
     pub(crate) fn cancel(&self, run: RunId) {
         self.tell(run, |_| ToExecutor::Cancel { run });
+        self.give_up(run);
     }
 
     /// Ends a run now. An executor that does not obey is killed.
@@ -231,6 +244,14 @@ impl Pool {
             placed.kill();
             ToExecutor::Kill { run }
         });
+        self.give_up(run);
+    }
+
+    /// Ends a run that still waits for a room.
+    fn give_up(&self, run: RunId) {
+        if self.shared.lock().give_up(run) {
+            self.shared.refused.notify_one();
+        }
     }
 
     /// Tells a driver of the end that it waits for.
@@ -270,6 +291,8 @@ impl Pool {
     pub(crate) async fn shutdown(mut self, grace: Duration) {
         self.shared.lock().close();
         self.shared.wakes.iter().for_each(|wake| wake.notify_one());
+        self.shared.refused.notify_one();
+        self.shared.vacancy.notify_waiters();
         let all = async { while self.seats.join_next().await.is_some() {} };
         if tokio::time::timeout(grace, all).await.is_err() {
             tracing::warn!("executors did not end within {grace:?} and are killed");
@@ -277,15 +300,18 @@ impl Pool {
     }
 }
 
-/// Sends the ends of runs that no executor got.
+/// Sends what becomes of runs that no executor got.
 async fn refuse(shared: Arc<Shared>) {
     loop {
-        let Some(refused) = shared.lock().refused() else {
+        let Some((refused, returned)) = shared.lock().refused() else {
             return;
         };
         if !refused.is_empty() {
             shared.send(PoolEvent::Ended(refused)).await;
         }
-        shared.wakes[shared.wakes.len() - 1].notified().await;
+        if !returned.is_empty() {
+            shared.send(PoolEvent::Returned(returned)).await;
+        }
+        shared.refused.notified().await;
     }
 }

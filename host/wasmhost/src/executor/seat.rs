@@ -84,7 +84,7 @@ async fn end(shared: &Shared, seat: usize, reason: &str) -> bool {
 }
 
 /// What became of a run whose executor died.
-fn verdict(run: &Placed, reason: &str) -> Failure {
+pub(super) fn verdict(run: &Placed, reason: &str) -> Failure {
     if let Some(failure) = &run.verdict {
         Failure::clone(failure)
     } else if run.killed {
@@ -100,7 +100,7 @@ fn verdict(run: &Placed, reason: &str) -> Failure {
 /// Talks to one executor until it is gone; the text says why. Hearing and writing are
 /// dropped wherever they wait, and what is on the seat then ends with the executor:
 /// they take nothing off it before there is room to tell of it.
-async fn session(shared: &Shared, seat: usize, launched: Launched) -> String {
+pub(super) async fn session(shared: &Shared, seat: usize, launched: Launched) -> String {
     let Launched {
         id,
         stream,

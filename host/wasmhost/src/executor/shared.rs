@@ -1,7 +1,7 @@
 //! What the pool's handle and the keepers of its seats share: the state behind its
 //! lock, the wake-ups, and the way out for events. Decides nothing about runs.
 
-use super::places::State;
+use super::places::{At, State};
 use super::pool::PoolEvent;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,8 +9,12 @@ use tokio::sync::{Notify, mpsc};
 
 pub(super) struct Shared {
     events: mpsc::Sender<PoolEvent>,
-    /// One per seat, for its outbox, and one for refused runs.
+    /// One per seat, for its outbox.
     pub(super) wakes: Vec<Notify>,
+    /// There are runs that no executor gets.
+    pub(super) refused: Notify,
+    /// A run waits for a room, or none is wanted any more.
+    pub(super) vacancy: Notify,
     state: Mutex<State>,
 }
 
@@ -31,12 +35,25 @@ impl Shared {
         dir: PathBuf,
         seats: usize,
         slots: usize,
+        rooms: Option<PathBuf>,
         events: mpsc::Sender<PoolEvent>,
     ) -> Shared {
+        let state = State::new(dir, seats, slots, rooms);
         Shared {
             events,
-            wakes: (0..=seats).map(|_| Notify::new()).collect(),
-            state: Mutex::new(State::new(dir, seats, slots)),
+            wakes: state.seats.iter().map(|_| Notify::new()).collect(),
+            refused: Notify::new(),
+            vacancy: Notify::new(),
+            state: Mutex::new(state),
+        }
+    }
+
+    /// Wakes whoever sees to a run.
+    pub(super) fn wake(&self, at: At) {
+        match at {
+            At::Seat(seat) => self.wakes[seat].notify_one(),
+            At::Door => self.vacancy.notify_one(),
+            At::Nowhere => self.refused.notify_one(),
         }
     }
 

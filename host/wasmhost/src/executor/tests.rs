@@ -6,6 +6,7 @@ mod told;
 
 use super::ipc::{Receiver, Sender};
 use super::launch::{Executor, Launch, Launched};
+use super::room::Plan;
 use super::*;
 use std::collections::VecDeque;
 use std::io;
@@ -93,6 +94,10 @@ impl Executor for Task {
 }
 
 impl<F: Fn(u32, Peer) -> Script + Send + Sync + 'static> Launch for Fake<F> {
+    fn room(&self, _: Plan) -> Pin<Box<dyn Future<Output = io::Result<Launched>> + Send + '_>> {
+        self.launch()
+    }
+
     fn launch(&self) -> Pin<Box<dyn Future<Output = io::Result<Launched>> + Send + '_>> {
         Box::pin(async {
             let id = self.launches.fetch_add(1, Ordering::SeqCst);
@@ -133,6 +138,7 @@ fn spec(module: Digest, wall_ms: u64) -> NodeSpec {
         config: Vec::new(),
         driver: false,
         grants: None,
+        files: None,
     }
 }
 
@@ -153,6 +159,7 @@ fn order(index: u32, wall_ms: u64) -> Order {
         config: Vec::new(),
         script: None,
         input: InputData::Bytes(b"in".to_vec()),
+        room: None,
     }
 }
 
@@ -167,6 +174,7 @@ where
         executors,
         slots: 4,
         dir: dir.path().join("pool"),
+        rooms: Some(dir.path().join("rooms")),
     };
     let launches = AtomicU32::new(0);
     let (pool, events) = Pool::start_with(&options, Arc::new(Fake { script, launches })).unwrap();

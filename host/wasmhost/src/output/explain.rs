@@ -213,6 +213,9 @@ fn block(out: &mut String, node: &CheckNode, starts: &[&str]) {
     if node.priority != 0 {
         row("priority", &node.priority.to_string());
     }
+    for (name, text) in super::files::rows(node) {
+        row(name, &text);
+    }
     for (i, grant) in node.grants.iter().enumerate() {
         row(if i == 0 { "asks for" } else { "" }, &granted(grant));
     }

@@ -9,6 +9,7 @@ pub(crate) mod bars;
 pub(crate) mod data;
 pub(crate) mod definitions;
 pub(crate) mod explain;
+mod files;
 mod graph;
 pub(crate) mod human;
 pub(crate) mod lists;

@@ -78,6 +78,8 @@ pub(crate) struct WorkerFile {
     pub(crate) executors: Option<u32>,
     pub(crate) memory: Option<Bytes>,
     pub(crate) status_interval: Option<Millis>,
+    /// The largest scratch folder of an attempt; 0B offers no files at all.
+    pub(crate) scratch: Option<Bytes>,
     /// Programs of this machine that tasks may start, by the name that they know.
     pub(crate) programs: BTreeMap<String, ProgramFile>,
 }

@@ -2,9 +2,10 @@
 //! out the effects. One task owns the core; nothing here waits for the network.
 
 use super::connect::{Outbox, Session};
+use super::gather::{Gathered, NotGathered};
 use super::modules::{Modules, NotPrepared, Prepared};
 use super::programs::Programs;
-use super::runs::{Fetched, Key, NotFetched, Runs};
+use super::runs::{Key, Runs};
 use super::setup::wall;
 use crate::executor::PoolEvent;
 use anyhow::Context as _;
@@ -40,7 +41,7 @@ pub(super) enum Cause {
     /// A module is compiled, or not.
     Prepared(Prepared),
     /// What an attempt waited for is here, or not.
-    Fetched(Key, Result<Fetched, NotFetched>),
+    Gathered(Key, Result<Box<Gathered>, NotGathered>),
     /// The result of an attempt is stored, or not.
     Stored(Key, Box<Ended>),
     /// The end of what a driver has started, by its key, with the result at hand.
@@ -218,8 +219,8 @@ impl Driver {
                     }
                 });
             }
-            Cause::Fetched(key, fetched) => {
-                let ended = self.runs.fetched(key, fetched);
+            Cause::Gathered(key, gathered) => {
+                let ended = self.runs.gathered(key, gathered);
                 self.ended(ended);
             }
             Cause::Stored(key, ended) => {

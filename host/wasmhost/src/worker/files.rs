@@ -96,6 +96,11 @@ pub(super) struct Held {
 }
 
 impl Held {
+    /// What the content is.
+    pub(super) fn digest(&self) -> Digest {
+        self.digest
+    }
+
     /// Where the content is.
     pub(super) fn path(&self) -> PathBuf {
         self.cache.path(self.digest)

@@ -5,6 +5,7 @@
 mod connect;
 mod driver;
 mod files;
+mod gather;
 mod keep;
 mod modules;
 mod programs;
@@ -12,6 +13,7 @@ mod runs;
 mod scripts;
 mod setup;
 mod term;
+mod trees;
 
 pub(crate) use setup::WorkerOptions;
 
@@ -47,11 +49,13 @@ pub(crate) async fn run(
     )
     .context("cannot open the cache of compiled modules")?;
     let files = Arc::new(FileCache::open(&dir.join("files"), DEFAULT_FILE_CACHE)?);
+    let rooms = setup::rooms(&options).await;
     let (pool, pool_events) = Pool::start(PoolOptions {
         program: options.program.clone(),
         executors: options.executors,
         slots: options.slots,
         dir: dir.join("outputs"),
+        rooms: rooms.clone(),
     })
     .context("cannot start the executor processes")?;
 
@@ -71,6 +75,7 @@ pub(crate) async fn run(
             cpus: std::thread::available_parallelism().map_or(1, |n| n.get() as u32),
             memory: options.memory,
             offers: programs.offers(),
+            scratch: rooms.map_or(0, |_| options.scratch),
             prefetch: options.prefetch,
             status_interval_ms: options.status_interval_ms,
             incarnation: setup::random()?,
@@ -86,7 +91,13 @@ pub(crate) async fn run(
         uplink.clone(),
         causes.clone(),
     );
-    let runs = runs::Runs::new(pool, files, uplink, causes);
+    let stock = gather::Stock {
+        files,
+        scripts: Arc::default(),
+        trees: Arc::new(trees::Trees::open(dir.join("trees"))?),
+        uplinks: uplink,
+    };
+    let runs = runs::Runs::new(pool, stock, causes);
     let grace_ms = options.shutdown_grace_ms;
     driver::Driver::new(core, now, uplinks, modules, runs, programs, grace_ms)
         .run(session, queue, pool_events, shutdown)

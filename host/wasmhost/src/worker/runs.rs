@@ -1,20 +1,18 @@
-//! From "start this attempt" to its end: its script, and its input if that is a
-//! blob, are fetched, the executors run it, a large result is uploaded. What is not in an
+//! From "start this attempt" to its end: what it needs and is not at hand is fetched, the
+//! executors run it, a large result is uploaded. What is not in an
 //! executor at the moment of a cancel or kill ends here.
 
 use super::driver::Cause;
-use super::files::{FileCache, Held, Remove, TransferError, Uplinks, persist};
+use super::files::{Remove, persist};
+use super::gather::{Gathered, NotGathered, Stock};
 use super::keep::Carrier;
-use super::scripts::{ScriptError, Scripts};
-use crate::executor::{InputData, Order, OutputData, Pool, PoolEnd};
+use crate::executor::{InputData, Order, OutputData, Pool, PoolEnd, Room};
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use wasmhost_core::worker::{Ended, Start};
-use wasmhost_link::BlobError;
 use wasmhost_proto::executor::{RunId, SpawnedEnd};
 use wasmhost_proto::input::{BlobRef, Rendered};
 use wasmhost_proto::limits::{MAX_CHILD_RESULT, MAX_INLINE};
@@ -30,68 +28,28 @@ pub(super) type Key = (TaskId, Lease);
 /// Attempts between start and end. As many as the core has slots.
 pub(super) struct Runs {
     pool: Pool,
-    files: Arc<FileCache>,
-    scripts: Arc<Scripts>,
-    uplinks: Uplinks,
+    stock: Stock,
     causes: mpsc::Sender<Cause>,
     live: HashMap<Key, Phase>,
 }
 
-/// What an attempt had to wait for.
-pub(super) struct Fetched {
-    /// Its input, if that is a blob.
-    input: Option<Held>,
-    /// The text of its script, if it has one.
-    script: Option<Arc<str>>,
-}
-
-/// Why an attempt cannot begin.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum NotFetched {
-    #[error("the input could not be fetched: {0}")]
-    Input(TransferError),
-    #[error("the script could not be had: {0}")]
-    Script(ScriptError),
-}
-
-impl NotFetched {
-    /// Whose fault it is.
-    fn kind(&self) -> FailureKind {
-        match self {
-            NotFetched::Input(TransferError::Blob(BlobError::Missing(_)))
-            | NotFetched::Script(
-                ScriptError::Transfer(TransferError::Blob(BlobError::Missing(_)))
-                | ScriptError::Bad(_),
-            ) => FailureKind::BadInput,
-            NotFetched::Input(_) | NotFetched::Script(_) => FailureKind::HostFault,
-        }
-    }
-}
-
 enum Phase {
-    /// Its input or its script is on the way.
+    /// Something that it needs is on the way.
     Fetching(AbortHandle, Box<Start>),
-    /// An executor has it; the input file stays until it ends.
+    /// An executor has it; its files stay until it ends.
     Running(
         RunId,
-        #[expect(dead_code, reason = "held until it is dropped")] Option<Held>,
+        #[expect(dead_code, reason = "held until it is dropped")] Gathered,
     ),
     /// Its result is on the way.
     Storing(AbortHandle),
 }
 
 impl Runs {
-    pub(super) fn new(
-        pool: Pool,
-        files: Arc<FileCache>,
-        uplinks: Uplinks,
-        causes: mpsc::Sender<Cause>,
-    ) -> Runs {
+    pub(super) fn new(pool: Pool, stock: Stock, causes: mpsc::Sender<Cause>) -> Runs {
         Runs {
             pool,
-            files,
-            scripts: Arc::default(),
-            uplinks,
+            stock,
             causes,
             live: HashMap::new(),
         }
@@ -103,81 +61,56 @@ impl Runs {
     }
 
     /// Begins an attempt; answered by [`Cause::Core`] with its end.
-    pub(super) fn start(&mut self, mut start: Box<Start>) {
+    pub(super) fn start(&mut self, start: Box<Start>) {
         let key = (start.task, start.lease);
-        let source = start.spec.script.as_ref().map(|script| &script.source);
-        let script = source.and_then(|source| self.scripts.at_hand(source.digest));
-        let source = source.filter(|_| script.is_none()).cloned();
-        let blob = match &start.input {
-            Rendered::Bytes(_) => None,
-            Rendered::Blob(blob) => Some(blob.clone()),
+        let (gathered, wants) = self.stock.look(&start);
+        let Some(wants) = wants else {
+            return self.order(*start, gathered);
         };
-        if source.is_none() && blob.is_none() {
-            let input = input(&mut start);
-            return self.order(*start, input, script, None);
-        }
-        let (files, scripts) = (self.files.clone(), self.scripts.clone());
-        let (causes, mut uplinks) = (self.causes.clone(), self.uplinks.clone());
+        let (stock, causes) = (self.stock.clone(), self.causes.clone());
         let task = tokio::spawn(async move {
-            let fetched = async {
-                let mut fetched = Fetched {
-                    input: None,
-                    script,
-                };
-                if let Some(source) = source {
-                    let text = scripts.get(&source, &files, &mut uplinks).await;
-                    fetched.script = Some(text.map_err(NotFetched::Script)?);
-                }
-                if let Some(blob) = blob {
-                    let held = files.get(&blob, &mut uplinks).await;
-                    fetched.input = Some(held.map_err(NotFetched::Input)?);
-                }
-                Ok(fetched)
-            };
-            let fetched = fetched.await;
-            let _ = causes.send(Cause::Fetched(key, fetched)).await;
+            let gathered = stock.gather(gathered, wants).await;
+            let gathered = gathered.map(Box::new);
+            let _ = causes.send(Cause::Gathered(key, gathered)).await;
         });
         let phase = Phase::Fetching(task.abort_handle(), start);
         self.live.insert(key, phase);
     }
 
     /// What the attempt waited for has come, or not: then this is its end.
-    pub(super) fn fetched(
+    pub(super) fn gathered(
         &mut self,
         key: Key,
-        fetched: Result<Fetched, NotFetched>,
+        gathered: Result<Box<Gathered>, NotGathered>,
     ) -> Option<Ended> {
         // Cancelled meanwhile, or another attempt's: nothing to do.
         if !matches!(self.live.get(&key), Some(Phase::Fetching(..))) {
             return None;
         }
-        let Some(Phase::Fetching(_, mut start)) = self.live.remove(&key) else {
+        let Some(Phase::Fetching(_, start)) = self.live.remove(&key) else {
             return None;
         };
-        match fetched {
-            Ok(Fetched {
-                input: held,
-                script,
-            }) => {
-                let input = match &held {
-                    Some(held) => InputData::File(held.path()),
-                    None => input(&mut start),
-                };
-                self.order(*start, input, script, held);
+        match gathered {
+            Ok(gathered) => {
+                self.order(*start, *gathered);
                 None
             }
             Err(error) => Some(unstarted(key, error.kind(), error.to_string())),
         }
     }
 
-    fn order(
-        &mut self,
-        start: Start,
-        input: InputData,
-        script: Option<Arc<str>>,
-        held: Option<Held>,
-    ) {
+    fn order(&mut self, start: Start, gathered: Gathered) {
         let key = (start.task, start.lease);
+        let input = match (&gathered.input, start.input) {
+            (Some(held), _) => InputData::File(held.path()),
+            (None, Rendered::Bytes(bytes)) => InputData::Bytes(bytes),
+            (None, Rendered::Blob(_)) => InputData::Bytes(Vec::new()),
+        };
+        let room = start.spec.files.as_ref().map(|files| Room {
+            tree: gathered.tree.as_ref().map(|tree| tree.path().to_owned()),
+            at: files.inputs.iter().map(|input| input.at.clone()).collect(),
+            scratch: files.scratch,
+        });
         let run = self.pool.run(Order {
             task: start.task,
             lease: start.lease,
@@ -185,10 +118,11 @@ impl Runs {
             args: start.args,
             env: start.env,
             config: start.config,
-            script,
+            script: gathered.script.clone(),
             input,
+            room,
         });
-        self.live.insert(key, Phase::Running(run, held));
+        self.live.insert(key, Phase::Running(run, gathered));
     }
 
     /// Asks the executors for what has not begun.
@@ -261,7 +195,7 @@ impl Runs {
                 bytes.len()
             )))),
             OutputData::File { path, len, digest } => {
-                let (causes, mut uplinks) = (self.causes.clone(), self.uplinks.clone());
+                let (causes, mut uplinks) = (self.causes.clone(), self.stock.uplinks.clone());
                 let blob = BlobRef { digest, len };
                 // The file goes with the task, however that ends.
                 let file = Remove(path);
@@ -308,8 +242,8 @@ impl Runs {
         if blob.len > MAX_CHILD_RESULT {
             return self.child(key, name, SpawnedEnd::Large(blob.len));
         }
-        let (files, causes) = (self.files.clone(), self.causes.clone());
-        let mut uplinks = self.uplinks.clone();
+        let (files, causes) = (self.stock.files.clone(), self.causes.clone());
+        let mut uplinks = self.stock.uplinks.clone();
         // Ends by itself: a transfer is given up after a while.
         tokio::spawn(async move {
             let read = match files.get(&blob, &mut uplinks).await {
@@ -344,8 +278,8 @@ impl Runs {
     /// Moves what calls and answers name.
     pub(super) fn carrier(&self) -> Carrier {
         Carrier {
-            files: self.files.clone(),
-            uplinks: self.uplinks.clone(),
+            files: self.stock.files.clone(),
+            uplinks: self.stock.uplinks.clone(),
             causes: self.causes.clone(),
         }
     }
@@ -358,14 +292,6 @@ impl Runs {
             }
         }
         self.pool.shutdown(grace).await;
-    }
-}
-
-/// Takes the bytes of an input that is no blob.
-fn input(start: &mut Start) -> InputData {
-    match std::mem::replace(&mut start.input, Rendered::Bytes(Vec::new())) {
-        Rendered::Bytes(bytes) => InputData::Bytes(bytes),
-        Rendered::Blob(_) => InputData::Bytes(Vec::new()),
     }
 }
 

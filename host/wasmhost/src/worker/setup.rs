@@ -1,6 +1,7 @@
 //! What a worker needs before it can begin: its options, its data directory
 //! for itself alone, and an identity.
 
+use crate::executor::check_rooms;
 use crate::settings::file::ProgramFile;
 use anyhow::{Context as _, bail};
 use std::collections::BTreeMap;
@@ -10,7 +11,8 @@ use std::path::{Path, PathBuf};
 use wasmhost_link::{Identity, JoinToken};
 use wasmhost_proto::Timestamp;
 use wasmhost_proto::limits::{
-    DEFAULT_CANCEL_GRACE_MS, DEFAULT_COMPILE_CACHE, DEFAULT_STATUS_INTERVAL_MS, MAX_NAME,
+    DEFAULT_CANCEL_GRACE_MS, DEFAULT_COMPILE_CACHE, DEFAULT_SCRATCH, DEFAULT_STATUS_INTERVAL_MS,
+    MAX_NAME,
 };
 
 /// What an operator decides about a worker.
@@ -40,6 +42,8 @@ pub(crate) struct WorkerOptions {
     pub(crate) compile_cache_bytes: u64,
     /// The executable that executor processes run: this one.
     pub(crate) program: PathBuf,
+    /// Bytes of scratch offered to an attempt; 0 offers no files.
+    pub(crate) scratch: u64,
     /// Programs of this machine that tasks may be granted.
     pub(crate) programs: BTreeMap<String, ProgramFile>,
 }
@@ -64,6 +68,7 @@ impl WorkerOptions {
             shutdown_grace_ms: DEFAULT_CANCEL_GRACE_MS,
             compile_cache_bytes: DEFAULT_COMPILE_CACHE,
             program: std::env::current_exe().context("cannot find this program's own file")?,
+            scratch: DEFAULT_SCRATCH,
             programs: BTreeMap::new(),
         })
     }
@@ -140,6 +145,26 @@ pub(super) async fn identity(options: &WorkerOptions) -> anyhow::Result<Identity
         })?;
     tracing::info!(worker = %identity.worker(), name = options.name, "joined the cluster");
     Ok(identity)
+}
+
+/// The folder that rooms mount their files on; none when this worker is to offer no files,
+/// or cannot.
+pub(super) async fn rooms(options: &WorkerOptions) -> Option<PathBuf> {
+    if options.scratch == 0 {
+        tracing::info!("this worker offers no files: its settings say `scratch = \"0B\"`");
+        return None;
+    }
+    let dir = options.data_dir.join("rooms");
+    match check_rooms(&options.program, &dir.join("check")).await {
+        Ok(()) => {
+            let mount = dir.join("mount");
+            std::fs::create_dir_all(&mount).ok().map(|()| mount)
+        }
+        Err(why) => {
+            tracing::warn!("this worker offers no files: {why}");
+            None
+        }
+    }
 }
 
 /// The wall clock.

@@ -256,6 +256,7 @@ fn register(name: &str) -> ToPrimary {
         cpus: 1,
         memory: 0,
         offers: None,
+        scratch: 0,
         term_seen: 0,
         incarnation: 1,
         held: Vec::new(),

@@ -29,6 +29,7 @@ async fn start(executors: u32, slots: u32) -> Running {
         executors,
         slots,
         dir: place.dir.path().join("pool"),
+        rooms: None,
     };
     let (pool, events) = Pool::start(options).unwrap();
     let module = digest(&wasm);
@@ -74,12 +75,14 @@ impl Running {
                 config: Vec::new(),
                 driver: false,
                 grants: None,
+                files: None,
             }),
             args: Vec::new(),
             env: Vec::new(),
             config: Vec::new(),
             script: None,
             input,
+            room: None,
         }
     }
 
@@ -259,6 +262,7 @@ async fn a_program_that_is_none_does_not_hurt() {
         executors: 1,
         slots: 1,
         dir: dir.path().join("pool"),
+        rooms: None,
     };
     let (pool, mut events) = Pool::start(options).unwrap();
     while !matches!(

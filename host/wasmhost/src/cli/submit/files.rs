@@ -68,8 +68,17 @@ impl<'a> Files<'a> {
         batch: Option<u64>,
     ) -> anyhow::Result<Vec<String>> {
         let groups = groups(base, patterns, batch)?;
-        self.bar.inc_length(groups.len() as u64);
         let labels = groups.iter().map(|(label, _)| label.clone()).collect();
+        self.add_all(groups).await?;
+        Ok(labels)
+    }
+
+    /// Uploads files under their labels, several as one blob.
+    pub(crate) async fn add_all(
+        &mut self,
+        groups: Vec<(String, Vec<PathBuf>)>,
+    ) -> anyhow::Result<()> {
+        self.bar.inc_length(groups.len() as u64);
         let mut waiting = groups.into_iter();
         let mut running = FuturesUnordered::new();
         loop {
@@ -80,7 +89,7 @@ impl<'a> Files<'a> {
                 running.push(async move { (label, client.push_blob(bytes.into()).await) });
             }
             let Some((label, blob)) = running.next().await else {
-                return Ok(labels);
+                return Ok(());
             };
             self.blobs.insert(label, blob?);
             self.bar.inc(1);

@@ -2,6 +2,7 @@
 //! `wasmhost submit --module M` and flags.
 
 mod files;
+mod folders;
 mod inline;
 mod many;
 pub(crate) mod prepare;

@@ -2,6 +2,7 @@
 //! and files to upload, lists to make. The rest is the primary's.
 
 use super::files::{self, Files};
+use super::folders;
 use super::scripts;
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Fault, Source as Origin};
@@ -168,7 +169,7 @@ pub(crate) fn outlook(definition: Definition) -> anyhow::Result<Outlook> {
             error,
         })?;
     }
-    let mut lists = BTreeMap::new();
+    let mut lists = folders::look(&definition.base, &parsed)?;
     for list in parsed.lists() {
         let labels = match &list {
             List::Lines(path) => files::lines(&definition.base.join(path))?,
@@ -240,7 +241,7 @@ async fn resolve(
         let path = definition.param_file(&parsed, &key, &path);
         files.add(key, &[path]).await?;
     }
-    let mut lists = BTreeMap::new();
+    let mut lists = folders::upload(&definition.base, &parsed, &mut files).await?;
     for list in parsed.lists() {
         let labels = match &list {
             List::Lines(path) => files::lines(&definition.base.join(path))?,

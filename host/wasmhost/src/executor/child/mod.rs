@@ -21,13 +21,19 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::task::yield_now;
 use wasmhost_proto::executor::{FromExecutor, ToExecutor};
-use wasmhost_sandbox::{Controls, Sandbox, Told};
+use wasmhost_sandbox::{Controls, Root, Sandbox, Told};
 
 /// Serves the supervisor at the other end of `stream` until it closes, or asks
-/// for the end and nothing runs any more. Runs up to `slots` attempts at once.
-pub(super) async fn serve(stream: UnixStream, sandbox: Sandbox, slots: u32) -> io::Result<()> {
+/// for the end and nothing runs any more. Runs up to `slots` attempts at once, which see
+/// `root` as their files.
+pub(super) async fn serve(
+    stream: UnixStream,
+    sandbox: Sandbox,
+    slots: u32,
+    root: Option<Root>,
+) -> io::Result<()> {
     let (from, to) = stream.into_split();
-    let executor = Rc::new(Executor::new(sandbox, slots as usize));
+    let executor = Rc::new(Executor::new(sandbox, slots as usize, root));
     executor.say(FromExecutor::Ready);
     run(executor, Receiver::new(from), Sender::new(to)).await
 }

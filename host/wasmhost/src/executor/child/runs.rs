@@ -21,11 +21,13 @@ use wasmhost_proto::outcome::{Failure, FailureKind};
 use wasmhost_proto::status::Status;
 use wasmhost_proto::wire::FinalReport;
 use wasmhost_proto::{Digest, Lease, TaskId};
-use wasmhost_sandbox::{Attempt, Controls, Driver, Finished, Program, Reporter, Sandbox};
+use wasmhost_sandbox::{Attempt, Controls, Driver, Finished, Program, Reporter, Root, Sandbox};
 
 pub(super) struct Executor {
     sandbox: Sandbox,
     slots: usize,
+    /// What its runs see of files.
+    root: Option<Root>,
     programs: RefCell<HashMap<Digest, Result<Program, String>>>,
     specs: RefCell<HashMap<SpecId, Rc<Spec>>>,
     /// Complete, in order of arrival.
@@ -72,10 +74,11 @@ struct Waiting {
 type Running = Pin<Box<dyn Future<Output = (RunId, Finished)>>>;
 
 impl Executor {
-    pub(super) fn new(sandbox: Sandbox, slots: usize) -> Executor {
+    pub(super) fn new(sandbox: Sandbox, slots: usize, root: Option<Root>) -> Executor {
         Executor {
             sandbox,
             slots,
+            root,
             programs: RefCell::default(),
             specs: RefCell::default(),
             queue: RefCell::default(),
@@ -269,7 +272,10 @@ impl Executor {
                     run: id,
                     executor: &executor,
                 };
-                let attempt = attempt(run, &spec, driver.clone());
+                let attempt = Attempt {
+                    root: executor.root.clone(),
+                    ..attempt(run, &spec, driver.clone())
+                };
                 let limit = Duration::from_millis(attempt.limits.wall_ms);
                 let run = executor
                     .sandbox
@@ -353,6 +359,7 @@ fn attempt(run: Run, spec: &Spec, driver: Option<Driver>) -> Attempt {
         limits: spec.wire.limits,
         input: run.input,
         driver,
+        root: None,
     }
 }
 

@@ -76,6 +76,7 @@ impl Worker {
             cpus: 1,
             memory: 0,
             offers: None,
+            scratch: 0,
             term_seen: 0,
             incarnation,
             held: vec![],
