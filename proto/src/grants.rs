@@ -8,6 +8,7 @@ use std::fmt;
 
 /// What is asked for or offered, by name.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Grants {
     /// Programs of the worker's machine; sorted, each once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -51,6 +51,9 @@ fn a_task_that_is_killed_redoes_only_what_follows_its_last_checkpoint() {
         }
         cluster.start_worker(0, None);
         wait_for(&cluster, &format!("after-{step}"), 2);
+        let told = cluster.get(&format!("/jobs/{job}/tasks/task/0")).json();
+        let saved = told["checkpoint"]["len"].as_u64().unwrap();
+        assert_eq!(saved > 3_000_000, step % 2 == 1, "{told}");
         let go = step.to_string();
         cluster.run(&["data", "set", "steps", "go", &go]).ok();
     }

@@ -56,6 +56,15 @@ fn outputs_are_listed_and_downloaded_while_they_grow_and_after() {
     assert_eq!(first.len(), LINE);
     let list = cluster.json(&["outputs", &job]);
     assert_eq!(list["items"][0]["complete"], false, "{list}");
+    let told = cluster
+        .run(&["show", &format!("{job}.write.0")])
+        .ok()
+        .text();
+    assert!(
+        told.contains("output: page <1>.html, text/html, "),
+        "{told}"
+    );
+    assert!(told.contains(" up to now"), "{told}");
     cluster.run(&["data", "set", "writer", "go", "true"]).ok();
     let view = cluster.finish(&job);
     assert_eq!(view["state"], "succeeded", "{view}\n{}", cluster.explain());

@@ -233,6 +233,55 @@ fn nothing_runs_without_every_key() {
     }
 }
 
+/// The page's own script packs a text; another one is refused what it did not ask for.
+#[test]
+fn scripts_start_programs() {
+    let cluster = Cluster::start(Options {
+        settings: settings(&marker()),
+        engines: true,
+        ..Options::default()
+    });
+    let page = include_str!("../../docs/programs.md");
+    let script = page.split("```js\n").nth(1).unwrap();
+    let script = script.split("```").next().unwrap();
+    let job = cluster.submit(&format!(
+        r#"
+        [tasks.packs]
+        script = {{ js = '''{script}''' }}
+        input = "{text}"
+        programs = ["gzip"]
+        [tasks.refused]
+        script = {{ js = '''
+        export default function () {{
+          try {{ host.programs.start("sha256sum", []); }} catch (e) {{ return String(e); }}
+        }}
+        ''' }}
+        programs = ["gzip"]
+        "#,
+        text = "abc".repeat(1000),
+    ));
+    let view = cluster.finish(&job);
+    assert_eq!(view["state"], "succeeded", "{view}\n{}", cluster.explain());
+    let result = |task: &str| {
+        let path = format!("/jobs/{job}/tasks/{task}/0/result");
+        cluster.get(&path).json()
+    };
+    let packed = result("packs");
+    let bytes = packed["bytes"].as_u64().unwrap();
+    assert!((20..100).contains(&bytes), "{packed}");
+    assert_eq!(packed["code"], 0);
+    let refused = result("refused").to_string();
+    assert!(refused.contains("sha256sum"), "{refused}");
+    // What was granted is told with the task.
+    let told = cluster
+        .run(&["show", &format!("{job}.packs.0")])
+        .ok()
+        .text();
+    assert!(told.contains("granted programs gzip"), "{told}");
+    let workers = cluster.run(&["workers"]).ok().text();
+    assert!(workers.contains("sha256sum"), "{workers}");
+}
+
 /// Whoever ends first: nothing is left of a program that starts others in sessions of their
 /// own.
 #[test]

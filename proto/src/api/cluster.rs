@@ -1,5 +1,6 @@
 //! Views of the primary, workers, modules and tokens.
 
+use crate::grants::Grants;
 use crate::ids::{Digest, TokenId, WorkerId};
 use crate::module::{Manifest, ModuleKind};
 use crate::time::Timestamp;
@@ -96,6 +97,9 @@ pub struct WorkerView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub connected: Option<Timestamp>,
+    /// What it offers to tasks outside their sandbox.
+    #[serde(default, skip_serializing_if = "Grants::is_empty")]
+    pub offers: Grants,
 }
 
 /// Whether to drain.

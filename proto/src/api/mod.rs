@@ -9,6 +9,7 @@ mod driver;
 mod job;
 mod output;
 pub mod paths;
+mod task;
 mod timeline;
 
 pub use check::*;
@@ -18,6 +19,7 @@ pub use definition::*;
 pub use driver::*;
 pub use job::*;
 pub use output::*;
+pub use task::*;
 pub use timeline::*;
 
 use serde::{Deserialize, Serialize};

@@ -3,6 +3,7 @@
 use super::*;
 use std::collections::BTreeMap;
 use wasmhost_proto::api::*;
+use wasmhost_proto::grants::Grants;
 use wasmhost_proto::module::{Manifest, ModuleKind, Provenance};
 use wasmhost_proto::plan::DefinitionRef;
 
@@ -183,6 +184,7 @@ pub(crate) fn job_view() -> JobView {
             skipped: true,
             tolerate: 2,
             concurrency: Some(3),
+            grants: Some(Box::new(grants())),
         }],
         definition: Some(DefinitionRef {
             name: "words".into(),
@@ -263,6 +265,18 @@ pub(crate) fn task_view() -> TaskView {
             digest: Some(digest(0xb2)),
             text: Some("42".into()),
         }),
+        checkpoint: Some(CheckpointView {
+            attempt: 1,
+            len: 4_096,
+        }),
+        outputs: vec![OutputView {
+            node: "count".into(),
+            index: 3,
+            name: "report.html".into(),
+            content_type: "text/html".into(),
+            bytes: 70_000,
+            complete: true,
+        }],
     }
 }
 
@@ -315,6 +329,13 @@ pub(crate) fn worker_view() -> WorkerView {
         age_ms: Some(300),
         status_interval_ms: 1_000,
         connected: Some(at(1)),
+        offers: grants(),
+    }
+}
+
+pub(crate) fn grants() -> Grants {
+    Grants {
+        programs: vec!["gzip".into(), "sha256sum".into()],
     }
 }
 

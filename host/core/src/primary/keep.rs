@@ -8,6 +8,7 @@ use super::persist::After;
 use crate::record::{CheckpointRecord, OutputRecord, Write};
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
+use wasmhost_proto::api::CheckpointView;
 use wasmhost_proto::data::{DataRefusal, DataReply};
 use wasmhost_proto::keep::{Keep, Kept as Reply};
 use wasmhost_proto::limits::{CHECKPOINT_ENTRY, MAX_CHECKPOINTS, MAX_INLINE};
@@ -48,6 +49,14 @@ impl Kept {
 
     pub(super) fn is_empty(&self) -> bool {
         self.checkpoints.is_empty() && self.outputs.is_empty()
+    }
+
+    fn view(&self, task: TaskId) -> Option<CheckpointView> {
+        let record = self.checkpoints.get(&task)?;
+        Some(CheckpointView {
+            attempt: record.lease.attempt,
+            len: record.content.len(),
+        })
     }
 
     /// Tasks that have one.
@@ -110,6 +119,11 @@ impl Primary {
             .write(Write::Checkpoint(task, Box::new(record)));
         self.drop_blob(task, before);
         saved
+    }
+
+    /// The checkpoint of a task, as clients see it.
+    pub(super) fn checkpoint_view(&self, task: TaskId) -> Option<CheckpointView> {
+        self.desk.kept.view(task)
     }
 
     /// A task has ended: no attempt follows.

@@ -10,8 +10,8 @@ use crate::prepared::is_dynamic;
 use crate::record::{JobFailureRecord, JobRecord};
 use std::collections::BTreeMap;
 use wasmhost_proto::api::{
-    AttemptView, Counts, JobFailure, JobView, NodeView, TaskState, WorkerFreshness, WorkerState,
-    WorkerView,
+    AttemptView, CheckpointView, Counts, JobFailure, JobView, NodeView, TaskState, WorkerFreshness,
+    WorkerState, WorkerView,
 };
 use wasmhost_proto::input::Array;
 use wasmhost_proto::plan::{JobPlan, NodePlan};
@@ -30,6 +30,8 @@ pub struct LiveTask {
     pub attempt: Option<AttemptView>,
     /// What the attempt has logged.
     pub log: String,
+    /// The checkpoint that was saved last.
+    pub checkpoint: Option<CheckpointView>,
 }
 
 /// Sums over everything live.
@@ -124,6 +126,7 @@ fn node_view(plan: &JobPlan, node: &NodePlan, counts: Counts) -> NodeView {
         skipped: counts.skipped > 0,
         tolerate: node.tolerate,
         concurrency: node.concurrency,
+        grants: node.grants.clone(),
     }
 }
 
@@ -202,6 +205,7 @@ impl Primary {
             waits_for: waits.then(|| self.waits_for(now, task, job, node)),
             attempt: None,
             log: String::new(),
+            checkpoint: self.checkpoint_view(task),
         })
     }
 
@@ -228,6 +232,7 @@ impl Primary {
                 status_age_ms: report.map(|r| now.mono.since(r.at)),
             }),
             log: report.map(|r| r.log.text()).unwrap_or_default(),
+            checkpoint: self.checkpoint_view(task),
         }
     }
 
@@ -291,5 +296,6 @@ fn worker_view(now: Now, id: WorkerId, worker: &Worker) -> WorkerView {
         age_ms: worker.heard.map(|heard| now.mono.since(heard)),
         status_interval_ms: worker.request.status_interval_ms,
         connected: worker.session.filter(|s| s.registered).map(|s| s.since),
+        offers: worker.offers.clone(),
     }
 }

@@ -21,6 +21,7 @@ mod data;
 mod definitions;
 mod driver;
 mod edge;
+mod ended;
 mod engines;
 mod events;
 mod extract;

@@ -16,10 +16,11 @@ use serde::Deserialize;
 use std::io::{self, Read as _};
 use utoipa::IntoParams;
 use wasmhost_core::record::OutputRecord;
-use wasmhost_proto::api::{OutputView, Page};
+use wasmhost_proto::api::{JobView, OutputView, Page};
 use wasmhost_proto::limits::{DEFAULT_PAGE, MAX_OUTPUT_PART, MAX_OUTPUTS, MAX_PAGE};
 use wasmhost_proto::wire::ResultData;
 use wasmhost_proto::{Lease, NodeIndex, TaskId};
+use wasmhost_store::{Store, StoreError};
 
 /// Which outputs of a job.
 #[derive(Deserialize, IntoParams)]
@@ -76,18 +77,49 @@ pub(crate) async fn list(
             Ok((found, next))
         })
         .await?;
-    let items = found.into_iter().map(|(task, (record, ended))| OutputView {
-        node: job.nodes[usize::from(task.node)].name.clone(),
+    let items = found.into_iter();
+    let items = items.map(|(task, (record, ended))| view(&job, task, record, ended));
+    Ok(Json(Page {
+        items: items.collect(),
+        next_cursor: next.map(|(node, index, n)| format!("{node}.{index}.{n}")),
+    }))
+}
+
+/// An output of a task that has ended, or not, as clients see it.
+pub(super) fn view(job: &JobView, task: TaskId, record: OutputRecord, ended: bool) -> OutputView {
+    let node = job.nodes.get(usize::from(task.node));
+    OutputView {
+        node: node.map_or_else(|| task.node.to_string(), |node| node.name.clone()),
         index: task.index,
         name: record.name,
         content_type: record.content_type,
         bytes: record.bytes,
         complete: record.closed || ended,
+    }
+}
+
+/// An output of a task.
+pub(super) struct Own {
+    number: u32,
+    pub(super) record: OutputRecord,
+    /// Whether the task has ended.
+    pub(super) ended: bool,
+}
+
+/// The outputs of a task, in order of creation.
+pub(super) fn of_task(store: &dyn Store, task: TaskId) -> Result<Vec<Own>, StoreError> {
+    let end = store.outcome(task)?.map(|outcome| outcome.lease);
+    let rows = store.outputs(task.job, (task.node, task.index, 0), MAX_OUTPUTS)?;
+    let own = rows.into_iter().filter(|(of, ..)| *of == task);
+    let own = own.filter_map(|(_, number, record)| {
+        let (record, ended) = current(record, end)?;
+        Some(Own {
+            number,
+            record,
+            ended,
+        })
     });
-    Ok(Json(Page {
-        items: items.collect(),
-        next_cursor: next.map(|(node, index, n)| format!("{node}.{index}.{n}")),
-    }))
+    Ok(own.collect())
 }
 
 /// An output, unless it is that of an attempt before the one that ended the task; and
@@ -112,21 +144,13 @@ pub(crate) async fn get(
     Path((job, node, index, name)): Path<(String, String, String, String)>,
 ) -> Result<Response, Problem> {
     let (job, task) = tasks::find(&app, &job, &node, &index).await?;
-    let found = app
-        .read(move |store| {
-            let end = store.outcome(task)?.map(|outcome| outcome.lease);
-            let from = (task.node, task.index, 0);
-            let rows = store.outputs(task.job, from, MAX_OUTPUTS)?;
-            let own = rows.into_iter().filter(|(of, ..)| *of == task);
-            let own = own.filter_map(|(_, n, record)| Some((n, current(record, end)?.0)));
-            Ok(own.collect::<Vec<_>>())
-        })
-        .await?;
+    let found = app.read(move |store| of_task(store, task)).await?;
     let names: Vec<String> = found
         .iter()
-        .map(|(_, of)| format!("'{}'", of.name))
+        .map(|own| format!("'{}'", own.record.name))
         .collect();
-    let Some((number, record)) = found.into_iter().find(|(_, of)| of.name == name) else {
+    let Some(Own { number, record, .. }) = found.into_iter().find(|own| own.record.name == name)
+    else {
         let shown: String = name.chars().take(80).filter(|c| !c.is_control()).collect();
         let title = format!("this task of job {} has no output '{shown}'", job.id);
         return Err(Problem::not_found(title).help(match names.len() {

@@ -4,7 +4,7 @@
 use super::extract::{Path, Query};
 use super::problem::Problem;
 use super::state::{App, Shared};
-use super::{jobs, resolve};
+use super::{ended, jobs, outputs, resolve};
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
@@ -12,12 +12,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use utoipa::IntoParams;
 use wasmhost_core::primary::LiveTask;
-use wasmhost_core::record::{AttemptRecord, OutcomeRecord, StoredResult};
-use wasmhost_proto::api::{
-    AttemptView, JobView, Page, ResultView, TaskState, TaskView, UsageView, timeline,
-};
+use wasmhost_core::record::OutcomeRecord;
+use wasmhost_proto::api::{AttemptView, JobView, Page, TaskState, TaskView, timeline};
 use wasmhost_proto::limits::{DEFAULT_PAGE, MAX_PAGE, MAX_PAGE_SCAN};
-use wasmhost_proto::outcome::{FailureKind, Usage};
 use wasmhost_proto::{NodeIndex, TaskId, WorkerId};
 use wasmhost_store::{Store, StoreError};
 
@@ -79,7 +76,13 @@ pub(crate) async fn get(
     let stories = stories(&app, vec![task]).await?;
     let story = stories.into_iter().next();
     let story = story.ok_or_else(|| Problem::not_found(format!("there is no task {task}")))?;
-    Ok(Json(story.told(&job)))
+    let mut view = story.told(&job);
+    let own = app.read(move |store| outputs::of_task(store, task)).await?;
+    let shown = own.into_iter();
+    view.outputs = shown
+        .map(|own| outputs::view(&job, task, own.record, own.ended))
+        .collect();
+    Ok(Json(view))
 }
 
 /// A task by what the client wrote of it.
@@ -262,11 +265,11 @@ impl Story {
     ) -> Result<Story, StoreError> {
         let latest = match (&live, &outcome) {
             (Some(live), _) => live.attempt.clone(),
-            (None, Some(outcome)) => ended_attempt(outcome, names),
+            (None, Some(outcome)) => ended::attempt(outcome, names),
             (None, None) => None,
         };
         let failed = store.attempts(task)?.into_iter().rev();
-        let failed = failed.map(|attempt| failed_attempt(attempt, names));
+        let failed = failed.map(|attempt| ended::failed(attempt, names));
         // A task's last failure may be recorded both as its end and as an attempt.
         let number = latest.as_ref().map(|a| a.attempt);
         let attempts = latest
@@ -296,9 +299,10 @@ impl Story {
             attempt.status.history = Vec::new();
         }
         let node = job.nodes.get(usize::from(self.task.node));
+        let checkpoint = self.live.as_ref().and_then(|live| live.checkpoint);
         let (state, waits_for) = match (self.live, &self.outcome) {
             (Some(live), _) => (live.state, live.waits_for),
-            (None, Some(outcome)) => (ended_state(outcome), None),
+            (None, Some(outcome)) => (ended::state(outcome), None),
             (None, None) if node.is_some_and(|node| node.skipped) => (TaskState::Skipped, None),
             // The job ended before the task's turn came.
             (None, None) => (TaskState::Cancelled, None),
@@ -311,82 +315,9 @@ impl Story {
             waits_for,
             attempts: self.attempts,
             timeline: Vec::new(),
-            result: self.outcome.and_then(|o| o.result).map(result_view),
+            result: self.outcome.and_then(|o| o.result).map(ended::result),
+            checkpoint,
+            outputs: Vec::new(),
         }
-    }
-}
-
-/// How a recorded end counts.
-pub(crate) fn ended_state(outcome: &OutcomeRecord) -> TaskState {
-    match &outcome.failure {
-        None => TaskState::Succeeded,
-        Some(failure) if failure.kind == FailureKind::Cancelled => TaskState::Cancelled,
-        Some(_) => TaskState::Failed,
-    }
-}
-
-fn ended_attempt(
-    outcome: &OutcomeRecord,
-    names: &HashMap<WorkerId, String>,
-) -> Option<AttemptView> {
-    // Attempt 0: the task ended without any.
-    (outcome.lease.attempt > 0).then(|| AttemptView {
-        attempt: outcome.lease.attempt,
-        worker: outcome.worker,
-        worker_name: name_of(names, outcome.worker),
-        started: outcome.started,
-        ended: Some(outcome.ended),
-        failure: outcome.failure.as_deref().cloned(),
-        usage: Some(usage_view(outcome.usage)),
-        status: outcome
-            .published
-            .as_ref()
-            .map(|p| p.status.clone())
-            .unwrap_or_default(),
-        status_age_ms: None,
-    })
-}
-
-fn failed_attempt(attempt: AttemptRecord, names: &HashMap<WorkerId, String>) -> AttemptView {
-    AttemptView {
-        attempt: attempt.lease.attempt,
-        worker: attempt.worker,
-        worker_name: name_of(names, attempt.worker),
-        started: attempt.started,
-        ended: Some(attempt.ended),
-        failure: Some(attempt.failure),
-        usage: Some(usage_view(attempt.usage)),
-        status: attempt.status,
-        status_age_ms: None,
-    }
-}
-
-fn name_of(names: &HashMap<WorkerId, String>, worker: Option<WorkerId>) -> String {
-    worker
-        .and_then(|w| names.get(&w))
-        .cloned()
-        .unwrap_or_default()
-}
-
-fn usage_view(usage: Usage) -> UsageView {
-    UsageView {
-        wall_ms: usage.wall_us as f64 / 1000.0,
-        cpu_ms: usage.cpu_us as f64 / 1000.0,
-        peak_memory: usage.peak_memory,
-    }
-}
-
-fn result_view(result: StoredResult) -> ResultView {
-    match result {
-        StoredResult::Inline(bytes) => ResultView {
-            len: bytes.len() as u64,
-            digest: None,
-            text: String::from_utf8(bytes).ok(),
-        },
-        StoredResult::Blob(blob) => ResultView {
-            len: blob.len,
-            digest: Some(blob.digest),
-            text: None,
-        },
     }
 }

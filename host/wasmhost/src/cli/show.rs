@@ -91,12 +91,15 @@ async fn task(
     whole: bool,
 ) -> anyhow::Result<()> {
     let task = client.task(job, node, index).await?;
-    let log = match cx.out.is_json() || task.attempts.is_empty() {
+    let id = |t: &TaskView| format!("{}.{}", t.job, lists::task_name(t));
+    if cx.out.is_json() || cx.out.quiet {
+        return cx.out.answer(&task, id, |_| String::new());
+    }
+    let log = match task.attempts.is_empty() {
         true => String::new(),
         false => client.task_log(job, node, index).await?,
     };
     let of = client.job(&task.job.to_string()).await?;
-    let id = |t: &TaskView| format!("{}.{}", t.job, lists::task_name(t));
-    let told = |task: &TaskView| story::task(task, &of, &log, whole, human::now());
-    cx.out.answer(&task, id, told)
+    cx.out
+        .text(&story::task(&task, &of, &log, whole, human::now()))
 }

@@ -201,6 +201,7 @@ mod tests {
             skipped: false,
             tolerate: 0,
             concurrency: None,
+            grants: None,
         }
     }
 

@@ -8,6 +8,7 @@ use wasmhost_proto::Timestamp;
 use wasmhost_proto::api::{
     Counts, JobView, LibraryView, ModuleView, Page, TaskView, TokenKind, TokenView, WorkerView,
 };
+use wasmhost_proto::grants::Grants;
 use wasmhost_proto::ids::Digest;
 use wasmhost_proto::limits::MAX_NAME;
 use wasmhost_proto::module::ModuleKind;
@@ -134,6 +135,7 @@ pub(crate) fn workers(page: &Page<WorkerView>) -> String {
     }
     let mut out = table(&[
         "WORKER", "NAME", "STATE", ">RUNNING", ">QUEUED", ">ENDED", ">LOST", ">HEARD", "VERSION",
+        "OFFERS",
     ]);
     for worker in &page.items {
         out.add_row(vec![
@@ -151,9 +153,27 @@ pub(crate) fn workers(page: &Page<WorkerView>) -> String {
                     .unwrap_or_default(),
             ),
             Cell::new(line(&worker.version, MAX_NAME)),
+            Cell::new(grants(&worker.offers, 80)),
         ]);
     }
     render(&out)
+}
+
+/// What is granted or offered, kind by kind, in so many characters.
+pub(crate) fn grants(grants: &Grants, most: usize) -> String {
+    let mut out = String::new();
+    let mut last = None;
+    for (kind, name) in grants.each() {
+        let separator = match last {
+            Some(before) if before == kind => ", ".to_owned(),
+            Some(_) => format!("; {} ", kind.key()),
+            None => format!("{} ", kind.key()),
+        };
+        out.push_str(&separator);
+        out.push_str(name);
+        last = Some(kind);
+    }
+    line(&out, most)
 }
 
 /// Modules.

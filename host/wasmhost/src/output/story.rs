@@ -10,7 +10,7 @@ use super::timeline::timeline;
 use std::fmt::Write;
 use wasmhost_proto::Timestamp;
 use wasmhost_proto::api::{JobFailure, JobState, JobStatus, JobView, ModuleView, TaskView};
-use wasmhost_proto::limits::MAX_NAME;
+use wasmhost_proto::limits::{MAX_NAME, MAX_OUTPUT_NAME};
 
 /// A job; `waiting` is a task that waits, if one was asked for.
 pub(crate) fn job(status: &JobStatus, waiting: Option<&TaskView>) -> String {
@@ -190,8 +190,19 @@ pub(crate) fn task(task: &TaskView, job: &JobView, log: &str, all: bool, now: Ti
             ))
         );
     }
+    if let Some(grants) = node.and_then(|node| node.grants.as_deref()) {
+        put!(out, "{} {}", dim("granted"), lists::grants(grants, 400));
+    }
     if let Some(why) = &task.waits_for {
         put!(out, "waits: {}", line(why, 400));
+    }
+    if let Some(saved) = &task.checkpoint {
+        put!(
+            out,
+            "checkpoint: {}, saved by attempt {}",
+            size(saved.len),
+            saved.attempt
+        );
     }
     if let Some(result) = &task.result {
         put!(
@@ -202,6 +213,16 @@ pub(crate) fn task(task: &TaskView, job: &JobView, log: &str, all: bool, now: Ti
                 Some(text) => format!(": {}", line(text, 200)),
                 None => result.digest.map(|d| format!(", {d}")).unwrap_or_default(),
             }
+        );
+    }
+    for output in &task.outputs {
+        put!(
+            out,
+            "output: {}, {}, {}{}",
+            line(&output.name, MAX_OUTPUT_NAME),
+            line(&output.content_type, MAX_OUTPUT_NAME),
+            size(output.bytes),
+            if output.complete { "" } else { " up to now" }
         );
     }
     for a in &task.attempts {
