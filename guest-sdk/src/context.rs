@@ -4,6 +4,7 @@
 use crate::data::{DataError, Datum, Entry, Expect};
 use crate::driver::{Ended, Event};
 use crate::error::TaskError;
+use crate::http::{HttpError, HttpParts, HttpResponse};
 use crate::keep::Keeper;
 use crate::program::{ProgramError, ProgramSaid};
 use crate::throttle::Throttle;
@@ -46,6 +47,7 @@ pub(crate) trait Host: Keeper {
     fn wait(&self, timeout_ms: Option<u64>) -> Option<Ended>;
     fn cancel(&self, key: &str);
     fn next(&self, timeout_ms: Option<u64>) -> Option<Event>;
+    fn http(&self, parts: HttpParts) -> Result<HttpResponse, HttpError>;
     fn program_start(&self, name: &str, args: &[String]) -> Result<u32, ProgramError>;
     fn program_write(&self, program: u32, bytes: &[u8]) -> Result<(), ProgramError>;
     fn program_close(&self, program: u32) -> Result<(), ProgramError>;

@@ -1,6 +1,7 @@
 //! The platform's imports as the [`Host`] of a context. Exists in WebAssembly only.
 
 mod data;
+mod http;
 mod keep;
 mod programs;
 
@@ -9,6 +10,7 @@ use crate::bindings::wasmhost::task::{context, driver, log, status};
 use crate::context::{Host, Level};
 use crate::data::{DataError, Datum, Entry, Expect};
 use crate::driver::{Ended, Event, Request, SpawnError};
+use crate::http::{HttpError, HttpParts, HttpResponse};
 use crate::program::{ProgramError, ProgramSaid};
 use crate::value::Value;
 
@@ -103,6 +105,10 @@ impl Host for Platform {
 
     fn cancel(&self, key: &str) {
         driver::cancel(key);
+    }
+
+    fn http(&self, parts: HttpParts) -> Result<HttpResponse, HttpError> {
+        http::fetch(parts)
     }
 
     fn program_start(&self, name: &str, args: &[String]) -> Result<u32, ProgramError> {

@@ -53,6 +53,7 @@ mod fake_keep;
 mod fake_programs;
 #[cfg(target_family = "wasm")]
 mod guest;
+mod http;
 mod io;
 mod keep;
 mod outputs;
@@ -72,6 +73,7 @@ pub use context::{Context, Level};
 pub use data::{Data, DataError, Datum, Entry};
 pub use driver::{Ended, Event, Request, SpawnError};
 pub use error::TaskError;
+pub use http::{HttpError, HttpParts, HttpRequest, HttpResponse};
 pub use io::{Bytes, Input, Output};
 pub use outputs::{OutputStream, Outputs};
 pub use program::{Command, Program, ProgramEnd, ProgramError, ProgramOutput, ProgramSaid};

@@ -22,6 +22,7 @@ use crate::error::TaskError;
 use crate::fake_data::FakeData;
 use crate::fake_keep::FakeKept;
 use crate::fake_programs::FakePrograms;
+use crate::http::{HttpError, HttpParts, HttpResponse};
 use crate::io::Input;
 use crate::program::{ProgramError, ProgramOutput, ProgramSaid};
 use crate::rt;
@@ -63,7 +64,12 @@ pub(crate) struct State {
     pub(crate) kept: FakeKept,
     /// What stands for the machine's programs.
     programs: RefCell<FakePrograms>,
+    /// What stands for the network; none: the task was granted nothing of it.
+    network: RefCell<Option<Box<Network>>>,
 }
+
+/// Stands for the network: from a request to what comes of it.
+type Network = dyn FnMut(&HttpParts) -> Result<HttpResponse, HttpError>;
 
 /// Stands for the tasks that a driver starts: from a task's name and input to its result.
 type Spawned = dyn FnMut(&str, &[u8]) -> Result<Vec<u8>, SpawnError>;
@@ -150,6 +156,15 @@ impl Fake {
         stand_in: impl FnMut(&[String], &[u8]) -> ProgramOutput + 'static,
     ) -> Fake {
         self.0.programs.borrow_mut().grant(name, stand_in);
+        self
+    }
+
+    /// Grants the task the network, for which `stand_in` stands.
+    pub fn network(
+        self,
+        stand_in: impl FnMut(&HttpParts) -> Result<HttpResponse, HttpError> + 'static,
+    ) -> Fake {
+        *self.0.network.borrow_mut() = Some(Box::new(stand_in));
         self
     }
 
@@ -298,6 +313,17 @@ impl Host for State {
                 kind: "cancelled".into(),
                 message: "given up".into(),
             });
+        }
+    }
+
+    fn http(&self, parts: HttpParts) -> Result<HttpResponse, HttpError> {
+        match &mut *self.network.borrow_mut() {
+            Some(network) => network(&parts),
+            None => {
+                let HttpParts { method, url, .. } = &parts;
+                let why = format!("{method} {url} is not granted: the task does not ask for it");
+                Err(HttpError::NotGranted(why))
+            }
         }
     }
 

@@ -4,6 +4,7 @@
 //! that executor.
 
 use crate::data::{DataOp, DataReply, Space};
+use crate::http::{HttpReply, HttpRequest};
 use crate::ids::{Digest, JobId, NodeIndex};
 use crate::module::ModuleKind;
 use crate::outcome::{Failure, Usage};
@@ -113,6 +114,15 @@ pub enum ToExecutor {
     Careful(bool),
     /// End the process once nothing runs.
     Shutdown,
+    /// What came of a run's request over the network.
+    Http {
+        /// The run.
+        run: RunId,
+        /// Which of its calls.
+        call: u64,
+        /// What came of it; more of its body may have gone before, as [`ToExecutor::Bulk`].
+        reply: Box<HttpReply>,
+    },
 }
 
 /// What the runs of one node have in common.
@@ -132,6 +142,9 @@ pub struct RunSpec {
     pub limits: AttemptLimits,
     /// Its runs may start tasks, and hold no slot.
     pub driver: bool,
+    /// Its runs may send requests over the network.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub network: bool,
     /// The script that the module, an engine, runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub script: Option<RunScript>,
@@ -272,6 +285,15 @@ pub enum FromExecutor {
         call: u64,
         /// What for.
         op: Box<ProgramOp>,
+    },
+    /// A run sends a request over the network. Numbered as calls for data are.
+    Http {
+        /// The run.
+        run: RunId,
+        /// Which of its calls, from 1.
+        call: u64,
+        /// The request; more of its body may have gone before, as [`FromExecutor::Bulk`].
+        request: Box<HttpRequest>,
     },
 }
 

@@ -3,7 +3,9 @@
 //! of thing that can be granted is a field here.
 
 use crate::data::publishes;
+use crate::reach::Reach;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::fmt;
 
 /// What is asked for or offered, by name.
@@ -13,14 +15,26 @@ pub struct Grants {
     /// Programs of the worker's machine; sorted, each once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub programs: Vec<String>,
+    /// Requests over the network; sorted, each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
+    pub network: Vec<Reach>,
+    /// Secrets of the operator's, which every worker is told that needs them; sorted, each
+    /// once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
 }
 
-/// What an operator lets definitions ask for: names, or the start of some and `*`.
+/// What an operator lets definitions ask for.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Ceiling {
-    /// Programs.
+    /// Programs: names, or the start of some and `*`.
     pub programs: Vec<String>,
+    /// Requests over the network.
+    pub network: Vec<Reach>,
+    /// Secrets, as programs.
+    pub secrets: Vec<String>,
 }
 
 /// The kinds of what can be granted.
@@ -28,13 +42,31 @@ pub struct Ceiling {
 pub enum GrantKind {
     /// A program of the worker's machine.
     Program,
+    /// Requests over the network.
+    Network,
+    /// A secret of the operator's.
+    Secret,
 }
 
 impl GrantKind {
+    /// All of them.
+    pub const ALL: [GrantKind; 3] = [GrantKind::Program, GrantKind::Network, GrantKind::Secret];
+
     /// Its key in definitions and settings.
     pub fn key(self) -> &'static str {
         match self {
             GrantKind::Program => "programs",
+            GrantKind::Network => "network",
+            GrantKind::Secret => "secrets",
+        }
+    }
+
+    /// What a worker's settings have where it offers something.
+    pub fn offer(self, name: &str) -> String {
+        match self {
+            GrantKind::Program => format!("`[worker.programs.{name}]`"),
+            GrantKind::Network => format!("`[worker]`, `network = [\"{name}\"]`"),
+            GrantKind::Secret => "anything: secrets need no offer".into(),
         }
     }
 }
@@ -43,6 +75,8 @@ impl fmt::Display for GrantKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             GrantKind::Program => "program",
+            GrantKind::Network => "network access",
+            GrantKind::Secret => "secret",
         })
     }
 }
@@ -50,34 +84,53 @@ impl fmt::Display for GrantKind {
 impl Grants {
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
-        self.programs.is_empty()
+        self.programs.is_empty() && self.network.is_empty() && self.secrets.is_empty()
     }
 
     /// Everything in it, kind by kind.
-    pub fn each(&self) -> impl Iterator<Item = (GrantKind, &str)> {
+    pub fn each(&self) -> impl Iterator<Item = (GrantKind, Cow<'_, str>)> {
         let programs = self.programs.iter();
-        programs.map(|name| (GrantKind::Program, name.as_str()))
+        let programs = programs.map(|name| (GrantKind::Program, Cow::Borrowed(name.as_str())));
+        let network = self.network.iter();
+        let network = network.map(|r| (GrantKind::Network, Cow::Owned(r.to_string())));
+        let secrets = self.secrets.iter();
+        let secrets = secrets.map(|name| (GrantKind::Secret, Cow::Borrowed(name.as_str())));
+        programs.chain(network).chain(secrets)
     }
 
     /// Whether something is in it.
     pub fn has(&self, kind: GrantKind, name: &str) -> bool {
         match kind {
             GrantKind::Program => self.programs.iter().any(|known| known == name),
+            GrantKind::Network => name.parse().is_ok_and(|reach| self.reaches(&reach)),
+            GrantKind::Secret => self.secrets.iter().any(|known| known == name),
         }
     }
 
-    /// The first thing that these do not have, of what is asked for.
-    pub fn lack<'a>(&self, asked: &'a Grants) -> Option<(GrantKind, &'a str)> {
-        asked.each().find(|(kind, name)| !self.has(*kind, name))
+    fn reaches(&self, asked: &Reach) -> bool {
+        self.network.iter().any(|known| known.covers(asked))
+    }
+
+    /// The first thing that these do not have, of what is asked for and workers offer.
+    pub fn lack(&self, asked: &Grants) -> Option<(GrantKind, String)> {
+        let mut programs = asked.programs.iter();
+        if let Some(name) = programs.find(|name| !self.has(GrantKind::Program, name)) {
+            return Some((GrantKind::Program, name.clone()));
+        }
+        let reach = asked.network.iter().find(|reach| !self.reaches(reach));
+        reach.map(|reach| (GrantKind::Network, reach.to_string()))
     }
 
     /// Adds what others have.
     pub fn add(&mut self, others: &Grants) {
-        for (kind, name) in others.each() {
-            if !self.has(kind, name) {
-                match kind {
-                    GrantKind::Program => self.programs.push(name.to_owned()),
-                }
+        for name in &others.programs {
+            if !self.has(GrantKind::Program, name) {
+                self.programs.push(name.clone());
+            }
+        }
+        for reach in &others.network {
+            if !self.reaches(reach) {
+                self.network.push(reach.clone());
             }
         }
     }
@@ -88,17 +141,31 @@ impl Ceiling {
     pub fn allows(&self, kind: GrantKind, name: &str) -> bool {
         match kind {
             GrantKind::Program => publishes(&self.programs, name),
+            GrantKind::Network => name
+                .parse()
+                .is_ok_and(|asked| self.network.iter().any(|reach| reach.covers(&asked))),
+            GrantKind::Secret => publishes(&self.secrets, name),
         }
     }
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
     fn programs(names: &[&str]) -> Grants {
         Grants {
             programs: names.iter().map(|name| (*name).to_owned()).collect(),
+            ..Grants::default()
+        }
+    }
+
+    fn network(reaches: &[&str]) -> Grants {
+        let reaches = reaches.iter().map(|text| text.parse());
+        Grants {
+            network: reaches.collect::<Result<_, _>>().unwrap(),
+            ..Grants::default()
         }
     }
 
@@ -107,7 +174,7 @@ mod tests {
         let check = |offered: &[&str], asked: &[&str], want: Option<&str>| {
             let asked = programs(asked);
             let lack = programs(offered).lack(&asked).map(|(_, name)| name);
-            assert_eq!(lack, want, "{offered:?} for {asked:?}");
+            assert_eq!(lack.as_deref(), want, "{offered:?} for {asked:?}");
         };
         check(&[], &[], None);
         check(&[], &["gzip"], Some("gzip"));
@@ -120,12 +187,55 @@ mod tests {
     }
 
     #[test]
+    fn network_is_lacking() {
+        let check = |offered: &[&str], asked: &[&str], want: Option<&str>| {
+            let lack = network(offered).lack(&network(asked));
+            let lack = lack.map(|(kind, name)| {
+                assert_eq!(kind, GrantKind::Network);
+                name
+            });
+            assert_eq!(lack.as_deref(), want, "{offered:?} for {asked:?}");
+        };
+        check(
+            &[],
+            &["GET https://a.example"],
+            Some("GET https://a.example"),
+        );
+        check(&["* https://*"], &["GET https://a.example"], None);
+        check(
+            &["* https://*"],
+            &["GET https://a.example", "GET http://a.example"],
+            Some("GET http://a.example"),
+        );
+        // What is covered adds nothing.
+        let mut all = network(&["* https://*.example"]);
+        all.add(&network(&["GET https://a.example", "GET http://a.example"]));
+        assert_eq!(
+            all,
+            network(&["* https://*.example", "GET http://a.example"])
+        );
+    }
+
+    #[test]
     fn ceilings_are_patterns() {
         let ceiling = Ceiling {
             programs: vec!["gzip".into(), "text-*".into()],
+            network: network(&["GET https://*.example"]).network,
+            secrets: vec!["api-*".into()],
         };
+        assert!(ceiling.allows(GrantKind::Secret, "api-key"));
+        assert!(!ceiling.allows(GrantKind::Secret, "key"));
         for (name, want) in [("gzip", true), ("gzip2", false), ("text-sort", true)] {
             assert_eq!(ceiling.allows(GrantKind::Program, name), want, "{name}");
+        }
+        for (name, want) in [
+            ("GET https://a.example", true),
+            ("POST https://a.example", false),
+            ("GET https://*.example", true),
+            ("GET https://*", false),
+            ("gzip", false),
+        ] {
+            assert_eq!(ceiling.allows(GrantKind::Network, name), want, "{name}");
         }
         assert!(!Ceiling::default().allows(GrantKind::Program, "gzip"));
     }

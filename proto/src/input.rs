@@ -4,6 +4,7 @@
 //! travels as a range.
 
 use crate::ids::{Digest, NodeIndex};
+use crate::secret::Secret;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -152,6 +153,8 @@ pub struct Scope<'a> {
     pub index: u32,
     /// How many indexes there are.
     pub count: u32,
+    /// The secrets that may be named.
+    pub secrets: &'a [Secret],
 }
 
 impl Scope<'_> {
@@ -216,6 +219,20 @@ impl Scope<'_> {
         Ok(())
     }
 
+    /// A secret's value, if tasks may have it; else what stands for it.
+    fn secret(&self, name: &str) -> Result<String, RenderError> {
+        let secret = self.secrets.iter().find(|secret| secret.name == name);
+        let secret = secret.ok_or_else(|| {
+            RenderError(format!(
+                "'${{secrets.{name}}}': there is no such secret any more"
+            ))
+        })?;
+        Ok(match secret.reveal {
+            true => secret.value.clone(),
+            false => secret.handle(),
+        })
+    }
+
     fn lookup(&self, name: &str) -> Result<Value, RenderError> {
         let item = || match self.item {
             Item::Json(text) => serde_json::from_str(text).map_err(|e| {
@@ -238,6 +255,7 @@ impl Scope<'_> {
             ["index"] => Ok(self.index.into()),
             ["count"] => Ok(self.count.into()),
             ["item"] => item(),
+            ["secrets", name] => self.secret(name).map(Value::String),
             ["item", path @ ..] => {
                 let mut value = item()?;
                 for key in path {
@@ -264,12 +282,23 @@ impl Scope<'_> {
 mod tests {
     use super::*;
 
+    fn secrets() -> [Secret; 2] {
+        [("open", true), ("shut", false)].map(|(name, reveal)| Secret {
+            name: name.into(),
+            value: "${item}".into(),
+            to: Vec::new(),
+            reveal,
+        })
+    }
+
     fn check(template: &str, item: &str, want: Result<&str, &str>) {
         let item = Item::Json(item.into());
+        let secrets = secrets();
         let scope = Scope {
             item: &item,
             index: 3,
             count: 9,
+            secrets: &secrets,
         };
         match (scope.input(&Input::Template(template.into())), want) {
             (Ok(Rendered::Bytes(got)), Ok(want)) => assert_eq!(String::from_utf8_lossy(&got), want),
@@ -285,6 +314,10 @@ mod tests {
         check(r#""${item.k.z}""#, r#"{"k":{"z":[1]}}"#, Ok("[1]"));
         check(r#""n ${item}""#, r#""text""#, Ok(r#""n text""#));
         check(r#""${item.k}""#, "{}", Err("has no 'k'"));
+        // A secret's value is none of ours to fill.
+        check(r#""<${secrets.open}>""#, "7", Ok(r#""<${item}>""#));
+        check(r#""<${secrets.shut}>""#, "7", Ok(r#""<${secrets.shut}>""#));
+        check(r#""${secrets.gone}""#, "7", Err("no such secret"));
         check(r#""${nope}""#, "{}", Err("is unknown"));
         check(r#""${item""#, "{}", Err("does not close"));
     }
@@ -292,10 +325,12 @@ mod tests {
     #[test]
     fn texts_are_not_quoted() {
         let item = Item::Json(r#""a line""#.into());
+        let secrets = secrets();
         let scope = Scope {
             item: &item,
             index: 3,
             count: 9,
+            secrets: &secrets,
         };
         let input = Input::Text("${index}: ${item}".into());
         assert_eq!(

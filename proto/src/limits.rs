@@ -9,7 +9,9 @@ mod driver;
 mod files;
 mod keep;
 mod module;
+mod network;
 mod program;
+mod secret;
 mod source;
 mod status;
 
@@ -19,7 +21,9 @@ pub use driver::*;
 pub use files::*;
 pub use keep::*;
 pub use module::*;
+pub use network::*;
 pub use program::*;
+pub use secret::*;
 pub use source::*;
 pub use status::*;
 

@@ -168,6 +168,7 @@ fn attempt(input: &[u8], index: u32) -> Attempt {
             output: DEFAULT_OUTPUT,
         },
         input: input.to_vec(),
+        network: false,
         driver: None,
         root: None,
         config: vec![],

@@ -45,6 +45,10 @@ pub trait Catalogue {
     fn ceiling(&self) -> Option<&Ceiling> {
         None
     }
+    /// Whether the operator keeps a secret of this name; where that is not known, every one.
+    fn has_secret(&self, _: &str) -> bool {
+        true
+    }
     /// The libraries that modules may get imports from.
     fn libraries(&self) -> &[Library] {
         &[]

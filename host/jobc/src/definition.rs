@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use wasmhost_proto::NodeIndex;
 use wasmhost_proto::plan::{OnFailure, RetryPolicy};
+use wasmhost_proto::reach::Reach;
 use wasmhost_proto::wire::AttemptLimits;
 
 /// A value, and the bytes of the definition that it was read from.
@@ -95,6 +96,10 @@ pub struct Node {
     pub files: Vec<FileEntry>,
     /// Bytes of the folder that each attempt may write.
     pub scratch: Option<u64>,
+    /// Requests over the network that it may send.
+    pub network: Vec<Spot<Reach>>,
+    /// Secrets of the operator's that it may use.
+    pub secrets: Vec<Spot<String>>,
 }
 
 /// The limits that a definition says.

@@ -23,7 +23,7 @@ pub(crate) enum Form {
     Named,
 }
 
-const TASK: [&str; 17] = [
+const TASK: [&str; 19] = [
     "name",
     "module",
     "script",
@@ -41,12 +41,14 @@ const TASK: [&str; 17] = [
     "programs",
     "files",
     "scratch",
+    "network",
+    "secrets",
 ];
-const REDUCE: [&str; 13] = [
+const REDUCE: [&str; 15] = [
     "name", "module", "script", "args", "env", "config", "limits", "retry", "tolerate", "priority",
-    "programs", "files", "scratch",
+    "programs", "files", "scratch", "network", "secrets",
 ];
-const NAMED: [&str; 21] = [
+const NAMED: [&str; 23] = [
     "module",
     "script",
     "after",
@@ -68,6 +70,8 @@ const NAMED: [&str; 21] = [
     "programs",
     "files",
     "scratch",
+    "network",
+    "secrets",
 ];
 
 impl Form {
@@ -124,17 +128,22 @@ pub(crate) fn read(
     let env = given::texts(report, table, "env");
     let config = given::texts(report, table, "config");
     given::command_line(report, table, &args, &env);
-    let texts = [&env, &config];
-    let texts = texts.into_iter().flatten().map(|(_, value)| value);
-    for text in args.iter().chain(texts) {
+    for text in &args {
         placeholders.find(report, &text.value, &text.at);
+    }
+    let secrets = grants::secrets(report, table);
+    // Where secrets may stand, too.
+    let mut named = Placeholders::default();
+    for (_, text) in env.iter().chain(&config) {
+        named.find(report, &text.value, &text.at);
     }
     // Of an array that could not be read nothing is known.
     let items = match array_given.is_some() == array.is_some() {
         true => Items::of(array.as_ref().map(|a| &a.value)),
         false => Items::Unknown,
     };
-    placeholders.check(report, &items, scope.params);
+    placeholders.check(report, &items, scope.params, &[]);
+    named.check(report, &items, scope.params, &secrets);
     if form == Form::Named && table.get("after").is_some() {
         let names = table.texts(report, "after");
         scope.tasks(report, &names);
@@ -190,6 +199,8 @@ pub(crate) fn read(
         programs: grants::programs(report, table),
         files: files::files(report, table, scope),
         scratch: files::scratch(report, table),
+        network: grants::network(report, table),
+        secrets,
     })
 }
 

@@ -2,6 +2,7 @@
 //! before a million indexes find out one by one.
 
 use crate::array::Items;
+use crate::definition::Spot;
 use crate::read::clip;
 use crate::report::Report;
 use crate::scope::Params;
@@ -58,8 +59,14 @@ impl Placeholders {
         }
     }
 
-    /// Reports those that can never be filled from these items and parameters.
-    pub(crate) fn check(&self, report: &mut Report<'_>, items: &Items<'_>, params: &Params) {
+    /// Reports those that can never be filled from these items, parameters and secrets.
+    pub(crate) fn check(
+        &self,
+        report: &mut Report<'_>,
+        items: &Items<'_>,
+        params: &Params,
+        secrets: &[Spot<String>],
+    ) {
         let parsed: Vec<Json> = match items {
             Items::Values(texts) if self.found.keys().any(|name| name.starts_with("item.")) => {
                 texts
@@ -72,6 +79,13 @@ impl Placeholders {
         for (name, at) in &self.found {
             if let Some(param) = name.strip_prefix("params.").filter(|p| !p.contains('.')) {
                 params.find(report, param, at);
+            } else if let Some(secret) = name.strip_prefix("secrets.") {
+                if !secrets.iter().any(|known| known.value == secret) {
+                    let message = format!("'${{{}}}' is no secret that can stand here", clip(name));
+                    let help =
+                        "secrets stand in `config` and `env` of tasks whose `secrets` name them";
+                    report.add("bad-placeholder", Some(at), message, help);
+                }
             } else if let Some((message, help)) = fault(name, items, &parsed) {
                 report.add("bad-placeholder", Some(at), message, help);
             }

@@ -36,6 +36,8 @@ pub struct Attempt {
     pub limits: AttemptLimits,
     /// The task's input, or a command's standard input.
     pub input: Vec<u8>,
+    /// Whether it may send requests over the network.
+    pub network: bool,
     /// For a task that may start others.
     pub driver: Option<Driver>,
     /// The files that it sees; none for none.

@@ -27,6 +27,7 @@ mod still;
 mod text;
 mod ticker;
 mod wasi;
+mod web;
 
 pub use attempt::{Attempt, Controls, Finished, Reporter};
 pub use calls::{Ask, Request, Told};

@@ -29,7 +29,11 @@ pub enum LoadError {
 
 /// A module ready to be instantiated any number of times. Cheap to clone.
 #[derive(Clone)]
-pub struct Program(pub(crate) Entry);
+pub struct Program {
+    pub(crate) entry: Entry,
+    /// Whether it imports `wasi:http`, which is there for who was granted the network.
+    pub(crate) web: bool,
+}
 
 #[derive(Clone)]
 pub(crate) enum Entry {
@@ -40,7 +44,7 @@ pub(crate) enum Entry {
 
 impl Program {
     pub(crate) fn kind(&self) -> ModuleKind {
-        match self.0 {
+        match self.entry {
             Entry::Task(_) => ModuleKind::Task,
             Entry::Command(_) => ModuleKind::Command,
             Entry::Core(_) => ModuleKind::CoreCommand,
@@ -82,15 +86,19 @@ impl Linkers {
 
     /// Maps and links a compiled module.
     pub(crate) fn load(&self, path: &Path, kind: ModuleKind) -> Result<Program, LoadError> {
+        let mut web = false;
         let entry = match kind {
-            ModuleKind::Task => host::PlatformPre::new(self.component(path)?).map(Entry::Task),
-            ModuleKind::Command => CommandPre::new(self.component(path)?).map(Entry::Command),
+            ModuleKind::Task => self
+                .component(path, &mut web)
+                .and_then(|pre| host::PlatformPre::new(pre).map_err(link_error))
+                .map(Entry::Task),
+            ModuleKind::Command => self
+                .component(path, &mut web)
+                .and_then(|pre| CommandPre::new(pre).map_err(link_error))
+                .map(Entry::Command),
             ModuleKind::CoreCommand => self.core(path).map(Entry::Core),
         };
-        entry.map(Program).map_err(|error| match error.downcast() {
-            Ok(error) => error,
-            Err(error) => LoadError::Link(format!("{error:#}")),
-        })
+        Ok(Program { entry: entry?, web })
     }
 
     /// Instantiates a component that was compiled a moment ago, in this process.
@@ -103,19 +111,32 @@ impl Linkers {
     }
 
     #[allow(unsafe_code)]
-    fn component(&self, path: &Path) -> Result<component::InstancePre<State>, LoadError> {
+    fn component(
+        &self,
+        path: &Path,
+        web: &mut bool,
+    ) -> Result<component::InstancePre<State>, LoadError> {
         // SAFETY: the file is native code that this worker compiled itself and
         // keeps in a folder of its own; the supervisor checked its MAC before
         // it named the path.
         let component = unsafe { Component::deserialize_file(&self.engine, path) };
         let component = component.map_err(|error| map_error(path, &error))?;
-        self.component
-            .instantiate_pre(&component)
-            .map_err(link_error)
+        let imports = component.component_type();
+        let mut imports = imports.imports(&self.engine);
+        *web = imports.any(|(name, _)| name.starts_with("wasi:http/"));
+        if !*web {
+            return self
+                .component
+                .instantiate_pre(&component)
+                .map_err(link_error);
+        }
+        let mut linker = self.component.clone();
+        wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker).map_err(link_error)?;
+        linker.instantiate_pre(&component).map_err(link_error)
     }
 
     #[allow(unsafe_code)]
-    fn core(&self, path: &Path) -> wasmtime::Result<InstancePre<State>> {
+    fn core(&self, path: &Path) -> Result<InstancePre<State>, LoadError> {
         // SAFETY: as for components.
         let module = unsafe { Module::deserialize_file(&self.engine, path) };
         let module = module.map_err(|error| map_error(path, &error))?;
@@ -123,9 +144,9 @@ impl Linkers {
         let start = start.as_ref().and_then(|e| e.func());
         if !start.is_some_and(|f| f.params().len() == 0 && f.results().len() == 0) {
             let what = "it exports no function '_start' without parameters and results";
-            return Err(LoadError::Link(what.into()).into());
+            return Err(LoadError::Link(what.into()));
         }
-        self.core.instantiate_pre(&module)
+        self.core.instantiate_pre(&module).map_err(link_error)
     }
 }
 

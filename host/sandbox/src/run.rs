@@ -69,7 +69,7 @@ impl Sandbox {
         let begin = Instant::now();
         let (limits, kind) = (attempt.limits, program.kind());
         let board = Board::new(limits.output);
-        if let Some(failure) = refuse(&attempt, kind) {
+        if let Some(failure) = refuse(&attempt, program) {
             return finish(&board, Err(failure), Usage::default());
         }
         let deadline = begin + Duration::from_millis(limits.wall_ms);
@@ -122,7 +122,12 @@ impl Sandbox {
     }
 }
 
-fn refuse(attempt: &Attempt, kind: ModuleKind) -> Option<Failure> {
+fn refuse(attempt: &Attempt, program: &Program) -> Option<Failure> {
+    if program.web && !attempt.network {
+        let message = "the module imports `wasi:http`, and the task asks for no `network`";
+        return Some(Failure::new(FailureKind::ModuleRejected, message));
+    }
+    let kind = program.kind();
     // As in C, each with its end.
     let script = attempt.script.iter().filter(|_| kind != ModuleKind::Task);
     let script: usize = script
@@ -161,7 +166,7 @@ async fn enter(
     store: &mut Store<State>,
     input: Vec<u8>,
 ) -> wasmtime::Result<End> {
-    match &program.0 {
+    match &program.entry {
         Entry::Task(pre) => {
             let task = pre.instantiate_async(&mut *store).await?;
             Ok(End::Task(task.call_run(store, &input).await?))

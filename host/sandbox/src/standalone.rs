@@ -189,6 +189,7 @@ fn store(
         script: Some(Arc::new(script)),
         limits,
         input: Vec::new(),
+        network: false,
         driver: None,
         root: None,
     };

@@ -5,6 +5,7 @@ use crate::board::Board;
 use crate::limits::Meter;
 use crate::outputs::Outputs;
 use crate::wasi;
+use crate::web::Web;
 use std::time::Instant;
 use wasmhost_proto::limits::{MAX_HANDLES, MAX_HOST_CALL_BYTES};
 use wasmhost_proto::module::ModuleKind;
@@ -25,6 +26,8 @@ pub(crate) struct State {
     pub(crate) controls: Controls,
     pub(crate) outputs: Outputs,
     pub(crate) deadline: Instant,
+    /// What a component that uses `wasi:http` needs.
+    pub(crate) web: Option<Box<Web>>,
 }
 
 impl WasiView for State {
@@ -53,6 +56,7 @@ pub(crate) fn store(
         controls,
         outputs: Outputs::default(),
         deadline,
+        web: None,
     };
     let mut store = Store::new(engine, state);
     store.limiter(|state| &mut state.meter);

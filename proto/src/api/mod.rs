@@ -9,6 +9,7 @@ mod driver;
 mod job;
 mod output;
 pub mod paths;
+mod secret;
 mod task;
 mod timeline;
 
@@ -19,6 +20,7 @@ pub use definition::*;
 pub use driver::*;
 pub use job::*;
 pub use output::*;
+pub use secret::*;
 pub use task::*;
 pub use timeline::*;
 

@@ -51,6 +51,9 @@
 //! | `GET /api/v1/tokens` | → [`super::Page`] of [`super::TokenView`] |
 //! | `POST /api/v1/tokens` | [`super::TokenRequest`] → 201 [`super::NewToken`] |
 //! | `DELETE /api/v1/tokens/{token}` | → 204 |
+//! | `GET /api/v1/secrets` | → [`super::Page`] of [`super::SecretView`], by name |
+//! | `PUT /api/v1/secrets/{secret}` | [`super::SecretRequest`] → 204 |
+//! | `DELETE /api/v1/secrets/{secret}` | → 204 |
 //! | `GET /api/v1/openapi.json` | → the OpenAPI document |
 //! | `GET /healthz`, `/readyz`, `/metrics` | → text, without a token |
 //!

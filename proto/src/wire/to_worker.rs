@@ -9,6 +9,7 @@ use crate::limits::{DEFAULT_MEMORY, DEFAULT_OUTPUT, DEFAULT_WALL_MS};
 use crate::module::ModuleKind;
 use crate::outcome::Failure;
 use crate::plan::Script;
+use crate::secret::Secret;
 use crate::wire::ResultData;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -158,6 +159,16 @@ pub struct NodeSpec {
     /// What its tasks read and where they write.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<Box<Files>>,
+    /// The secrets that it asks for, with their values: those that there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secrets: Option<Box<Vec<Secret>>>,
+}
+
+impl NodeSpec {
+    /// The secrets of its tasks.
+    pub fn secrets(&self) -> &[Secret] {
+        self.secrets.as_deref().map_or(&[], |secrets| secrets)
+    }
 }
 
 /// What one attempt may use.

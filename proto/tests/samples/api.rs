@@ -336,6 +336,7 @@ pub(crate) fn worker_view() -> WorkerView {
 pub(crate) fn grants() -> Grants {
     Grants {
         programs: vec!["gzip".into(), "sha256sum".into()],
+        ..Grants::default()
     }
 }
 

@@ -3,6 +3,7 @@
 use super::*;
 use wasmhost_proto::data::{DataOp, DataReply, DataValue, Expect, Space};
 use wasmhost_proto::executor::*;
+use wasmhost_proto::http::{HttpReply, HttpRequest, HttpResponse};
 use wasmhost_proto::keep::{Keep, Kept};
 use wasmhost_proto::module::ModuleKind;
 use wasmhost_proto::outcome::Failure;
@@ -37,6 +38,7 @@ pub(crate) fn to_executor() -> Vec<Sample<ToExecutor>> {
                     count: 100,
                     limits: limits(),
                     driver: false,
+                    network: false,
                     script: Some(RunScript {
                         name: "report.js".into(),
                         source: "export default () => 1".into(),
@@ -108,6 +110,18 @@ pub(crate) fn to_executor() -> Vec<Sample<ToExecutor>> {
                         code: Some(1),
                         why: "exited with code 1".into(),
                     }),
+                })),
+            },
+        ),
+        (
+            "http",
+            ToExecutor::Http {
+                run: 12,
+                call: 5,
+                reply: Box::new(HttpReply::Answered(HttpResponse {
+                    status: 200,
+                    headers: vec![("content-type".into(), "text/plain".into())],
+                    body: b"hello".to_vec(),
                 })),
             },
         ),
@@ -269,6 +283,20 @@ pub(crate) fn from_executor() -> Vec<Sample<FromExecutor>> {
                 op: Box::new(ProgramOp::Start {
                     name: "gzip".into(),
                     args: vec!["-c".into()],
+                }),
+            },
+        ),
+        (
+            "http",
+            FromExecutor::Http {
+                run: 12,
+                call: 5,
+                request: Box::new(HttpRequest {
+                    method: "POST".into(),
+                    url: "https://a.example/items?n=1".into(),
+                    headers: vec![("accept".into(), "text/plain".into())],
+                    body: b"{}".to_vec(),
+                    timeout_ms: Some(1000),
                 }),
             },
         ),

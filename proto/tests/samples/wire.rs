@@ -8,6 +8,7 @@ use wasmhost_proto::grants::Grants;
 use wasmhost_proto::input::{Input, Item};
 use wasmhost_proto::keep::{Keep, Kept};
 use wasmhost_proto::module::ModuleKind;
+use wasmhost_proto::secret::Secret;
 use wasmhost_proto::wire::*;
 
 pub(crate) fn to_worker() -> Vec<Sample<ToWorker>> {
@@ -37,6 +38,8 @@ pub(crate) fn to_worker() -> Vec<Sample<ToWorker>> {
             driver: true,
             grants: Some(Box::new(Grants {
                 programs: vec!["gzip".into()],
+                network: vec!["GET https://a.example".parse().unwrap()],
+                secrets: vec!["key".into()],
             })),
             files: Some(Box::new(Files {
                 inputs: vec![
@@ -51,6 +54,12 @@ pub(crate) fn to_worker() -> Vec<Sample<ToWorker>> {
                 ],
                 scratch: Some(64 << 20),
             })),
+            secrets: Some(Box::new(vec![Secret {
+                name: "key".into(),
+                value: "hunter2".into(),
+                to: vec!["GET https://a.example".parse().unwrap()],
+                reveal: false,
+            }])),
         }))
     };
     let file = Item::File {
@@ -188,6 +197,8 @@ pub(crate) fn to_primary() -> Vec<Sample<ToPrimary>> {
                 memory: 8 << 30,
                 offers: Some(Box::new(Grants {
                     programs: vec!["gzip".into()],
+                    network: vec!["GET https://a.example".parse().unwrap()],
+                    secrets: Vec::new(),
                 })),
                 scratch: 1 << 30,
                 term_seen: 6,

@@ -49,6 +49,14 @@ pub(crate) const ELSEWHERE: &[(&str, &str)] = &[
         EXAMPLES,
     ),
     (
+        "printf %s \"$API_KEY\" | wasmhost secret set api-key --to \"GET https://api.example.com\"",
+        "tests/secrets.rs, with secrets of its own",
+    ),
+    (
+        "wasmhost secret remove api-key",
+        "tests/secrets.rs, with secrets of its own",
+    ),
+    (
         "wasmhost outputs JOB",
         "tests/outputs.rs, with a task that writes some",
     ),
@@ -171,6 +179,7 @@ pub(crate) const SPANS: &[(&str, &[&str])] = &[
     ("add", &["data add prices gold"]),
     ("watch", &["data watch prices gold --count 1"]),
     ("delete", &["data delete prices gold"]),
+    ("secret list", &["secret list"]),
     ("token create", &["token create", "token create --worker"]),
     ("revoke", &["token revoke TOKEN"]),
     ("info", &["info"]),

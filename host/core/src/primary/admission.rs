@@ -38,7 +38,7 @@ enum Lack<'a> {
     Memory,
     Scratch,
     Module(&'a str),
-    Grant(GrantKind, &'a str),
+    Grant(GrantKind, String),
 }
 
 impl Worker {
@@ -129,7 +129,7 @@ impl Unfit {
                 self.rejected.get_or_insert_with(rejected);
             }
             Some(Lack::Grant(kind, name)) => {
-                let lacks = || (kind, name.to_owned(), worker.name.clone());
+                let lacks = || (kind, name, worker.name.clone());
                 self.lacks.get_or_insert_with(lacks);
             }
         }

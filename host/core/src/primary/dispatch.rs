@@ -276,5 +276,6 @@ fn node_spec(job: JobId, node: NodeIndex, plan: &JobPlan, live: &Node) -> NodeSp
         driver: of.driver,
         grants: of.grants.clone(),
         files: of.files.clone(),
+        secrets: None,
     }
 }

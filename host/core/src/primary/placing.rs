@@ -7,7 +7,7 @@
 use super::Primary;
 use super::workers::Worker;
 use wasmhost_proto::grants::Grants;
-use wasmhost_proto::limits::MAX_QUEUE_SCAN;
+use wasmhost_proto::limits::{MAX_KNOWN_REACHES, MAX_QUEUE_SCAN};
 use wasmhost_proto::plan::{JobPlan, NodePlan};
 use wasmhost_proto::wire::ModuleState;
 use wasmhost_proto::{Digest, JobId, NodeIndex, WorkerId};
@@ -64,6 +64,7 @@ impl Primary {
         worker.rejected.is_empty()
             && worker.offers(self.most_memory)
             && self.most_scratch <= worker.scratch
+            && self.most_grants.network.len() < MAX_KNOWN_REACHES
             && worker.offers.lack(&self.most_grants).is_none()
     }
 
@@ -80,6 +81,7 @@ impl Primary {
                 more = true;
             }
             if let Some(grants) = &node.grants
+                && self.most_grants.network.len() < MAX_KNOWN_REACHES
                 && self.most_grants.lack(grants).is_some()
             {
                 self.most_grants.add(grants);

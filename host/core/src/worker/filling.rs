@@ -15,7 +15,12 @@ pub(super) struct Filled {
 /// Fills the placeholders of a spec.
 pub(super) fn render(spec: &NodeSpec, index: u32, item: &Item) -> Result<Filled, RenderError> {
     let count = spec.count;
-    let scope = Scope { item, index, count };
+    let scope = Scope {
+        item,
+        index,
+        count,
+        secrets: spec.secrets(),
+    };
     let named = |(k, v): &(String, String)| Ok((k.clone(), scope.text(v)?));
     Ok(Filled {
         input: scope.input(&spec.input)?,

@@ -3,20 +3,27 @@
 use crate::bench::{Bench, at, node, plan};
 use wasmhost_core::primary::Event;
 use wasmhost_proto::grants::{GrantKind, Grants};
+use wasmhost_proto::limits::MAX_KNOWN_REACHES;
 use wasmhost_proto::plan::{JobPlan, NodePlan};
 use wasmhost_proto::wire::{Register, ToPrimary};
 use wasmhost_proto::{TaskId, WorkerId};
 
-fn programs(names: &[&str]) -> Option<Box<Grants>> {
-    let programs = names.iter().map(|name| (*name).to_owned()).collect();
-    let grants = Grants { programs };
+/// Programs, and requests over the network, which look like nothing else.
+fn grants(names: &[&str]) -> Option<Box<Grants>> {
+    let mut grants = Grants::default();
+    for name in names {
+        match name.parse() {
+            Ok(reach) => grants.network.push(reach),
+            Err(_) => grants.programs.push((*name).to_owned()),
+        }
+    }
     (!names.is_empty()).then(|| Box::new(grants))
 }
 
 fn asking(nodes: &[&[&str]]) -> JobPlan {
     let nodes = nodes.iter().enumerate().map(|(n, names)| NodePlan {
         name: format!("n{n}"),
-        grants: programs(names),
+        grants: grants(names),
         ..node(1)
     });
     JobPlan {
@@ -36,7 +43,7 @@ fn join(b: &mut Bench, id: u64, offers: &[&str]) {
         slots: 1,
         cpus: 1,
         memory: 0,
-        offers: programs(offers),
+        offers: grants(offers),
         scratch: 0,
         term_seen: 0,
         incarnation: id,
@@ -86,6 +93,18 @@ fn tasks_go_to_who_offers_all_they_ask_for() {
         &[(0, 2), (1, 1)],
         &[],
     );
+    check(
+        &[&["GET https://*.example"], &["gzip", "* https://*"]],
+        &[&["POST https://a.example"], &["GET https://a.example"]],
+        &[(0, 2), (1, 1)],
+        &[],
+    );
+    check(
+        &[&["* https://*"]],
+        &[&["GET http://10.0.0.1"]],
+        &[],
+        &[("n0", "GET http://10.0.0.1")],
+    );
     // Nodes of one module that ask for more are looked at by themselves.
     check(&[&[]], &[&[], &["gzip"]], &[(0, 1)], &[("n1", "gzip")]);
 }
@@ -111,4 +130,21 @@ fn who_offers_it_comes_later() {
     let offering = b.primary.offering(GrantKind::Program, "gzip", 9);
     assert_eq!(offering, ["w2"]);
     assert_eq!(b.assigned().len(), 1);
+}
+
+/// More different reaches than are compared at once: each worker is looked at by itself.
+#[test]
+fn very_many_reaches() {
+    let mut b = Bench::new();
+    join(&mut b, 1, &["GET https://*.example"]);
+    join(&mut b, 2, &["GET https://*"]);
+    for n in 0..MAX_KNOWN_REACHES + 10 {
+        b.submit(asking(&[&[&format!("GET https://a{n}.test")]]));
+    }
+    b.want(1, 100, 4);
+    assert_eq!(b.assigned(), []);
+    b.want(2, 100, 4);
+    assert_eq!(b.assigned().len(), 100);
+    b.submit(asking(&[&["GET https://a.example"]]));
+    b.primary.check().unwrap();
 }

@@ -57,6 +57,7 @@ pub(crate) fn spec(arg: &str) -> NodeSpec {
         driver: false,
         grants: None,
         files: None,
+        secrets: None,
     }
 }
 

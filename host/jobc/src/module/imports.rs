@@ -8,8 +8,9 @@ use wasmparser::component_types::ComponentEntityType;
 use wasmparser::types::{EntityType, Types};
 
 /// The interfaces of WASI 0.2 that sandboxes link. Files and sockets are there,
-/// since standard libraries import them, but nothing is granted through them.
-const WASI: [(&str, &[&str]); 6] = [
+/// since standard libraries import them, but nothing is granted through them; requests are
+/// there for tasks that ask for the network.
+const WASI: [(&str, &[&str]); 7] = [
     (
         "wasi:cli",
         &[
@@ -27,6 +28,7 @@ const WASI: [(&str, &[&str]); 6] = [
     ),
     ("wasi:clocks", &["monotonic-clock", "wall-clock"]),
     ("wasi:filesystem", &["types", "preopens"]),
+    ("wasi:http", &["types", "outgoing-handler"]),
     ("wasi:io", &["error", "poll", "streams"]),
     ("wasi:random", &["random", "insecure", "insecure-seed"]),
     (
@@ -44,7 +46,7 @@ const WASI: [(&str, &[&str]); 6] = [
 ];
 
 /// The interfaces of our own package, with their functions.
-const TASK: [(&str, &[&str]); 11] = [
+const TASK: [(&str, &[&str]); 12] = [
     (
         "context",
         &[
@@ -74,6 +76,7 @@ const TASK: [(&str, &[&str]); 11] = [
     ("checkpoint", &["save", "load"]),
     ("outputs", &["create", "write", "flush", "close"]),
     ("programs", &["start", "write", "close", "read", "kill"]),
+    ("http", &["fetch"]),
 ];
 const TASK_PACKAGE: &str = "wasmhost:task";
 /// Interfaces of packages that have no release yet, in the drafts that components import.
@@ -89,9 +92,9 @@ const DRAFTS: [&str; 8] = [
 ];
 
 const OFFER: &str = "sandboxes offer wasmhost:task@0.1 (context, status, log, driver, script, \
-    private-data, public-data, checkpoint, outputs, programs), \
-    wasi:config/store@0.2.0-rc.1, wasi:keyvalue@0.2.0-draft2 and WASI 0.2 (cli, clocks, io, random; filesystem and sockets \
-    without any grant)";
+    private-data, public-data, checkpoint, outputs, programs, http), \
+    wasi:config/store@0.2.0-rc.1, wasi:keyvalue@0.2.0-draft2 and WASI 0.2 (cli, clocks, io, random; http for tasks with \
+    `network`; filesystem and sockets without any grant)";
 
 /// Whether an import of an admitted module is left to libraries: an interface of a
 /// package of which sandboxes have nothing.

@@ -21,6 +21,7 @@ pub use library::{AdmittedLibrary, admit_library};
 pub(crate) use manifest::of_admitted as manifest_of;
 pub(crate) use satisfied::FILES;
 pub use satisfied::satisfied;
+pub(crate) use satisfied::{NETWORK, WASI_HTTP};
 
 use inspect::Facts;
 use sha2::{Digest as _, Sha256};

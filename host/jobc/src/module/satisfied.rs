@@ -9,6 +9,8 @@ use wasmhost_proto::api::{ImportView, SatisfiedBy};
 /// The grant that a task has by its files.
 pub(crate) const FILES: &str = "filesystem";
 const SOCKETS: &str = "sockets";
+/// Given by a task's `network`.
+pub(crate) const NETWORK: &str = "network";
 
 /// What satisfies each of a module's imports, sorted by name; functions of core modules are grouped by what they
 /// are about.
@@ -58,11 +60,18 @@ fn preview1_of(import: &str) -> Option<(&'static str, &str)> {
     })
 }
 
+/// What components that send requests import.
+pub(crate) const WASI_HTTP: &str = "wasi:http/";
+
 /// The grant that a component's import needs.
 fn grant(import: &str) -> Option<&'static str> {
-    [("wasi:filesystem/", FILES), ("wasi:sockets/", SOCKETS)]
-        .into_iter()
-        .find_map(|(package, grant)| import.starts_with(package).then_some(grant))
+    [
+        ("wasi:filesystem/", FILES),
+        ("wasi:sockets/", SOCKETS),
+        (WASI_HTTP, NETWORK),
+    ]
+    .into_iter()
+    .find_map(|(package, grant)| import.starts_with(package).then_some(grant))
 }
 
 /// What a function of preview 1 is about, and the grant that it needs.
@@ -109,10 +118,12 @@ mod tests {
             &[
                 "wasmhost:task/log@0.1.0",
                 "wasi:sockets/tcp@0.2.6",
+                "wasi:http/types@0.2.6",
                 "wasi:filesystem/types@0.2.6",
             ],
             &[
                 ("wasi:filesystem/types@0.2.6", &[], Some("filesystem")),
+                ("wasi:http/types@0.2.6", &[], Some("network")),
                 ("wasi:sockets/tcp@0.2.6", &[], Some("sockets")),
                 ("wasmhost:task/log@0.1.0", &[], None),
             ],

@@ -120,7 +120,7 @@ fn unknown_imports_are_named_one_by_one() {
         );
     }
     // For these there may be libraries.
-    for import in ["wasi:http/outgoing-handler@0.2.0", "acme:db/query"] {
+    for import in ["wasi:blobstore/container@0.2.0", "acme:db/query"] {
         let instance = format!(r#"(import "{import}" (instance))"#);
         check(&task(&instance, RUN), &["Task"]);
         let function = format!(r#"(import "{import}" (func))"#);

@@ -154,6 +154,7 @@ impl<'a> Planner<'a> {
         let (args, env, config) = self.texts(node);
         let (module, array, input, script) = (module?, array?, input?, script?);
         self.fits_kind(node, module.kind);
+        self.sends_what_it_asks(node, module);
         let grants = self.grants(node);
         let files = self.files_of(node)?;
         Some(NodePlan {

@@ -5,6 +5,7 @@ use super::Planner;
 use super::files::has_files;
 use crate::catalogue::Catalogue;
 use crate::definition::{ArraySource, InputSource, Node};
+use crate::grants::may_send;
 use crate::params;
 use crate::parse::parse;
 use crate::policy::CEILING;
@@ -56,8 +57,11 @@ impl Planner<'_> {
         let module = named.and_then(|module| self.linked(node, module));
         if let Some(module) = module {
             self.fits_kind(node, module.kind);
+            self.sends_what_it_asks(node, module);
         }
-        let imports = named.map(|module| self.satisfied(module));
+        let imports = named
+            .map(|module| self.satisfied(module))
+            .unwrap_or_default();
         let nodes = &self.definition.nodes;
         let name = |of: &NodeIndex| nodes[usize::from(*of)].name.clone();
         let (array, input) = (node.array.as_ref(), node.input.as_ref());
@@ -108,7 +112,7 @@ impl Planner<'_> {
             tolerate: node.tolerate,
             concurrency: node.concurrency,
             priority: node.priority,
-            imports: has_files(node, imports.unwrap_or_default()),
+            imports: may_send(node, has_files(node, imports)),
             grants: self.grant_views(node),
             files: self.file_views(node),
             scratch: node.scratch,

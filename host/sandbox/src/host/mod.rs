@@ -6,6 +6,7 @@ mod config;
 mod context;
 mod data;
 mod driver;
+mod http;
 mod keyvalue;
 mod log;
 mod outputs;
@@ -25,6 +26,7 @@ wasmtime::component::bindgen!({
         "wasmhost:task/private-data": async,
         "wasmhost:task/public-data": async,
         "wasmhost:task/programs": async,
+        "wasmhost:task/http": async,
         "wasi:keyvalue/store": async,
         "wasi:keyvalue/atomics": async,
         "wasi:keyvalue/batch": async,

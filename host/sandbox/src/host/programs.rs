@@ -17,7 +17,7 @@ impl State {
         }
         let reply = match self.controls.ask(Ask::Program(Box::new(op))).await {
             Some(Told::Program(reply)) => *reply,
-            Some(Told::Data(_)) => return Err(strange()),
+            Some(Told::Data(_) | Told::Http(_)) => return Err(strange()),
             None => return Err(guest::Error::Stopped),
         };
         match reply {

@@ -44,6 +44,7 @@ pub fn attempt() -> Attempt {
             output: 1 << 20,
         },
         input: b"input".to_vec(),
+        network: false,
         driver: None,
         root: None,
     }

@@ -64,9 +64,13 @@ pub(crate) async fn offered(app: &App, mut view: CheckView) -> Result<CheckView,
     let look = app.ask(move |primary, _| {
         let grants = view.nodes.iter_mut().flat_map(|node| &mut node.grants);
         for grant in grants {
-            // There is one kind.
-            let kind = GrantKind::Program;
-            grant.offered_by = primary.offering(kind, &grant.name, MAX_OFFERING);
+            let kind = GrantKind::ALL
+                .into_iter()
+                .find(|kind| kind.to_string() == grant.kind);
+            let offering = |kind| primary.offering(kind, &grant.name, MAX_OFFERING);
+            if let Some(kind) = kind.filter(|kind| *kind != GrantKind::Secret) {
+                grant.offered_by = offering(kind);
+            }
         }
         view
     });
@@ -125,8 +129,8 @@ fn diagnostic(unfit: &Unfit) -> Diagnostic {
             "it asks for the {kind} '{name}', which worker '{worker}' does not offer"
         ));
         helps.push(format!(
-            "start a worker whose settings have `[worker.{}.{name}]`",
-            kind.key()
+            "start a worker whose settings have {}",
+            kind.offer(name)
         ));
     }
     if let Some((worker, why)) = &unfit.rejected {

@@ -38,6 +38,10 @@ impl<C: Catalogue + ?Sized> Catalogue for Fresh<'_, C> {
         self.modules.ceiling()
     }
 
+    fn has_secret(&self, name: &str) -> bool {
+        self.modules.has_secret(name)
+    }
+
     fn libraries(&self) -> &[Library] {
         self.modules.libraries()
     }

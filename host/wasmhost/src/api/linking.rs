@@ -4,7 +4,7 @@
 use super::catalogue::{Catalogue, facts};
 use super::modules;
 use super::problem::Problem;
-use super::state::{App, blocking, turn};
+use super::state::{App, Operator, blocking, turn};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -47,11 +47,11 @@ pub(crate) async fn settle<'a, T: Send + 'static>(
     for _ in 0..ROUNDS {
         let catalogue = app.catalogue.read().await;
         let (compiled, missing) = if small {
-            attempt(&catalogue, &made, &app.ceiling, &*compile)
+            attempt(&catalogue, &made, &app.operator, &*compile)
         } else {
             let (modules, known, compile) = (catalogue.clone(), made.clone(), compile.clone());
-            let ceiling = app.ceiling.clone();
-            blocking(move || attempt(&modules, &known, &ceiling, &*compile)).await
+            let operator = app.operator.clone();
+            blocking(move || attempt(&modules, &known, &operator, &*compile)).await
         };
         if missing.is_empty() {
             return Ok((catalogue, compiled?));
@@ -80,14 +80,14 @@ type Made = Arc<BTreeMap<Parts, Result<ModuleFacts, Vec<Diagnostic>>>>;
 fn attempt<T>(
     modules: &Catalogue,
     made: &Made,
-    ceiling: &Ceiling,
+    operator: &Operator,
     compile: &dyn Fn(&dyn wasmhost_jobc::Catalogue) -> Result<T, Problem>,
 ) -> (Result<T, Problem>, BTreeSet<Parts>) {
     let linking = Linking {
         modules,
         made,
         missing: RefCell::default(),
-        ceiling,
+        operator,
     };
     let compiled = compile(&linking);
     (compiled, linking.missing.into_inner())
@@ -98,7 +98,7 @@ struct Linking<'a> {
     modules: &'a Catalogue,
     made: &'a Made,
     missing: RefCell<BTreeSet<Parts>>,
-    ceiling: &'a Ceiling,
+    operator: &'a Operator,
 }
 
 impl wasmhost_jobc::Catalogue for Linking<'_> {
@@ -119,7 +119,11 @@ impl wasmhost_jobc::Catalogue for Linking<'_> {
     }
 
     fn ceiling(&self) -> Option<&Ceiling> {
-        Some(self.ceiling)
+        Some(&self.operator.ceiling)
+    }
+
+    fn has_secret(&self, name: &str) -> bool {
+        self.operator.vault.has(name)
     }
 
     fn libraries(&self) -> &[Library] {

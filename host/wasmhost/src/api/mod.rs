@@ -39,6 +39,7 @@ mod problem;
 mod resolve;
 mod results;
 mod router;
+mod secrets;
 mod server;
 mod serving;
 mod state;

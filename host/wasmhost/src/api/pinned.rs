@@ -55,6 +55,10 @@ impl Catalogue for Noting<'_> {
         self.modules.ceiling()
     }
 
+    fn has_secret(&self, name: &str) -> bool {
+        self.modules.has_secret(name)
+    }
+
     fn libraries(&self) -> &[Library] {
         self.modules.libraries()
     }
@@ -92,6 +96,10 @@ impl Catalogue for Pinned<'_> {
 
     fn ceiling(&self) -> Option<&Ceiling> {
         self.modules.ceiling()
+    }
+
+    fn has_secret(&self, name: &str) -> bool {
+        self.modules.has_secret(name)
     }
 
     fn libraries(&self) -> &[Library] {

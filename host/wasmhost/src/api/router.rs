@@ -4,7 +4,7 @@ use super::problem::Problem;
 use super::state::Shared;
 use super::{
     batch, blobs, data, definitions, driver, edge, events, info, jobs, libraries, metrics, modules,
-    openapi, outputs, results, status, tasks, tokens, workers,
+    openapi, outputs, results, secrets, status, tasks, tokens, workers,
 };
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -55,6 +55,8 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(blobs::upload))
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::revoke))
+        .routes(routes!(secrets::list))
+        .routes(routes!(secrets::set, secrets::remove))
         .routes(routes!(openapi::get))
         .routes(routes!(info::alive))
         .routes(routes!(info::ready))

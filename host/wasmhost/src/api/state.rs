@@ -7,7 +7,7 @@ use super::definitions::Bounds;
 use super::metrics::Metrics;
 use super::problem::Problem;
 use super::serving::Serving;
-use crate::primary::Handle;
+use crate::primary::{Handle, Vault};
 use std::sync::Arc;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, RwLock, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -21,6 +21,13 @@ use wasmhost_store::{Store, StoreError};
 /// The state of the router.
 pub(crate) type Shared = Arc<App>;
 
+/// What the operator has said that definitions may ask for.
+#[derive(Clone)]
+pub(crate) struct Operator {
+    pub(crate) ceiling: Arc<Ceiling>,
+    pub(crate) vault: Arc<Vault>,
+}
+
 /// What all handlers share.
 pub(crate) struct App {
     /// The primary.
@@ -33,7 +40,7 @@ pub(crate) struct App {
     /// How many of them are kept.
     pub(crate) bounds: Bounds,
     /// What definitions may ask for.
-    pub(crate) ceiling: Arc<Ceiling>,
+    pub(crate) operator: Operator,
     /// The primary's own driver.
     pub(crate) serving: Serving,
     /// What happened over HTTP.
@@ -66,12 +73,16 @@ impl App {
         let store = handle.store().clone();
         let read = blocking(move || Ok::<_, StoreError>((store.modules()?, store.libraries()?)));
         let (modules, libraries) = read.await?;
+        let operator = Operator {
+            ceiling: Arc::new(ceiling),
+            vault: handle.vault().clone(),
+        };
         Ok(Arc::new(App {
             handle,
             catalogue: RwLock::new(Arc::new(Catalogue::new(modules, libraries))),
             definitions: Mutex::default(),
             bounds: Bounds::default(),
-            ceiling: Arc::new(ceiling),
+            operator,
             serving: Serving::new(driver),
             metrics: Metrics::new(),
             watchers: Arc::new(Semaphore::new(limits::MAX_WATCHERS)),

@@ -31,6 +31,7 @@ mod result;
 mod retry;
 mod run_primary;
 mod run_worker;
+mod secret;
 mod shelf;
 mod show;
 mod signals;
@@ -113,6 +114,9 @@ enum Command {
     /// Read, change and watch the public data of jobs
     #[command(subcommand)]
     Data(data::Verb),
+    /// Keep secrets, which tasks use without seeing them
+    #[command(subcommand, visible_alias = "secrets")]
+    Secret(secret::Verb),
     /// Create, list and revoke tokens of workers and clients
     #[command(subcommand, visible_alias = "tokens")]
     Token(token::Verb),
@@ -201,6 +205,7 @@ async fn dispatch(command: Command, cx: &Context) -> anyhow::Result<Exit> {
         Command::Library(verb) => library::run(verb, cx).await,
         Command::Definition(verb) => definition::run(verb, cx).await,
         Command::Data(verb) => data::run(verb, cx).await,
+        Command::Secret(verb) => secret::run(verb, cx).await,
         Command::Token(verb) => token::run(verb, cx).await,
         Command::Info => info::run(cx).await,
         Command::Completions(args) => completions::run(args),

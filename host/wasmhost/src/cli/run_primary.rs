@@ -139,6 +139,7 @@ impl Args {
         });
         Plan {
             primary: PrimaryOptions {
+                secrets_key: file.secrets_key.clone(),
                 data_dir,
                 listen,
                 advertise,

@@ -104,6 +104,7 @@ impl Shape {
             options.scratch = scratch.0.min(MAX_SCRATCH);
         }
         options.programs = file.programs.clone();
+        options.network = file.network.clone();
     }
 }
 

@@ -7,6 +7,7 @@ mod definitions;
 mod driver;
 pub(crate) mod error;
 mod outputs;
+mod secrets;
 mod sse;
 
 pub(crate) use calls::{Listing, PATIENCE, TRY_EVERY};

@@ -2,11 +2,39 @@
 //! pieces. Knows nothing of what they are.
 
 use wasmhost_proto::data::{DataOp, DataReply};
+use wasmhost_proto::http::HttpReply;
 use wasmhost_proto::keep::Kept;
 use wasmhost_proto::limits::BLOB_CHUNK;
 use wasmhost_proto::wire::ResultData;
+use wasmhost_sandbox::{Ask, Told};
 
 /// The bytes that a call brings, where they may be many.
+pub(super) fn of_ask(ask: &mut Ask) -> Option<&mut Vec<u8>> {
+    match ask {
+        Ask::Data(_, op) => of_op(op),
+        Ask::Http(request) => Some(&mut request.body),
+        Ask::Program(_) => None,
+    }
+}
+
+/// The bytes that come of a call, where they may be many.
+pub(super) fn of_told(told: &mut Told) -> Option<&mut Vec<u8>> {
+    match told {
+        Told::Data(reply) => of_reply(reply),
+        Told::Http(reply) => of_answer(reply),
+        Told::Program(_) => None,
+    }
+}
+
+/// The bytes that an answer over the network brings.
+pub(super) fn of_answer(reply: &mut HttpReply) -> Option<&mut Vec<u8>> {
+    match reply {
+        HttpReply::Answered(response) => Some(&mut response.body),
+        HttpReply::Refused(..) => None,
+    }
+}
+
+/// The bytes that a call for data brings, likewise.
 pub(super) fn of_op(op: &mut DataOp) -> Option<&mut Vec<u8>> {
     match op {
         DataOp::Keep(keep) => keep.bytes_mut(),
@@ -14,7 +42,7 @@ pub(super) fn of_op(op: &mut DataOp) -> Option<&mut Vec<u8>> {
     }
 }
 
-/// The bytes that an answer brings, where they may be many.
+/// The bytes that an answer of data brings, likewise.
 pub(super) fn of_reply(reply: &mut DataReply) -> Option<&mut Vec<u8>> {
     match reply {
         DataReply::Kept(kept) => match &mut **kept {

@@ -1,15 +1,23 @@
-//! Calls of an executor's runs for data and programs, believed only as far as they are its own and keep
-//! within their bounds.
+//! Calls of an executor's runs for data, programs and requests, believed only as far as they
+//! are its own and keep within their bounds.
 
 use super::bulk;
 use super::hear::{Violation, stranger};
-use super::pool::{PoolEvent, ProgramCall};
+use super::pool::{HttpCall, PoolEvent, ProgramCall};
 use super::shared::Shared;
 use std::collections::HashMap;
 use wasmhost_proto::data::{DataCall, DataOp, Space};
 use wasmhost_proto::executor::RunId;
-use wasmhost_proto::limits::{MAX_CHECKPOINT, MAX_DATA_SPACE};
+use wasmhost_proto::http::HttpRequest;
+use wasmhost_proto::limits::{MAX_CHECKPOINT, MAX_DATA_SPACE, MAX_FETCH_BODY};
 use wasmhost_proto::program::ProgramOp;
+
+/// Bytes that a call brings at most, of whatever kind it is.
+const MOST: usize = if MAX_CHECKPOINT > MAX_FETCH_BODY {
+    MAX_CHECKPOINT
+} else {
+    MAX_FETCH_BODY
+};
 
 /// The beginnings of calls that are still coming, by run.
 #[derive(Default)]
@@ -32,11 +40,26 @@ impl Bulk {
             return Err(stranger(run));
         }
         let known = self.0.entry(run).or_default();
-        if known.len() + bytes.len() > MAX_CHECKPOINT {
+        if known.len() + bytes.len() > MOST {
             return Err(Violation(format!("run {run} has too much to say")));
         }
         known.append(&mut bytes);
         Ok(())
+    }
+
+    /// Puts what came before in front of the last bytes of a run's call.
+    fn join(&mut self, run: RunId, last: Option<&mut Vec<u8>>) -> Result<(), Violation> {
+        match (self.0.remove(&run), last) {
+            (Some(mut before), Some(bytes)) => {
+                before.append(bytes);
+                *bytes = before;
+                Ok(())
+            }
+            (Some(_), None) => Err(Violation(format!(
+                "run {run} brings bytes that nothing takes"
+            ))),
+            (None, _) => Ok(()),
+        }
     }
 }
 
@@ -48,19 +71,7 @@ pub(super) async fn pass_on(
     (call, space, mut op): (u64, Space, DataOp),
     bulk: &mut Bulk,
 ) -> Result<(), Violation> {
-    let before = bulk.0.remove(&run);
-    match (before, bulk::of_op(&mut op)) {
-        (Some(mut before), Some(bytes)) => {
-            before.append(bytes);
-            *bytes = before;
-        }
-        (Some(_), None) => {
-            return Err(Violation(format!(
-                "run {run} brings bytes that nothing takes"
-            )));
-        }
-        (None, _) => {}
-    }
+    bulk.join(run, bulk::of_op(&mut op))?;
     // What a name may be, the primary tells the guest.
     let long = matches!(&space, Space::Public(name) if name.len() > 4 * MAX_DATA_SPACE);
     if let Some(why) = op.fault() {
@@ -114,5 +125,36 @@ pub(super) async fn program(
         }
     };
     shared.send(PoolEvent::Program(Box::new(call))).await;
+    Ok(())
+}
+
+/// Passes a request over the network on, with what its task was granted.
+pub(super) async fn http(
+    shared: &Shared,
+    seat: usize,
+    run: RunId,
+    call: u64,
+    mut request: HttpRequest,
+    bulk: &mut Bulk,
+) -> Result<(), Violation> {
+    bulk.join(run, Some(&mut request.body))?;
+    if let Some(why) = request.fault() {
+        return Err(Violation(format!(
+            "run {run} makes a call that is none: {why}"
+        )));
+    }
+    let call = {
+        let state = shared.lock();
+        let placed = state.seats[seat].runs.get(&run);
+        let placed = placed.ok_or_else(|| stranger(run))?;
+        HttpCall {
+            task: placed.task,
+            lease: placed.lease,
+            spec: placed.spec.clone(),
+            call,
+            request,
+        }
+    };
+    shared.send(PoolEvent::Http(Box::new(call))).await;
     Ok(())
 }

@@ -8,10 +8,12 @@ use super::ipc::Receiver;
 use super::output::{Gather, GatherError, OutputData};
 use super::placed::Placed;
 use super::pool::{PoolEnd, PoolEvent};
+use super::quiet;
 use super::shared::Shared;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, ErrorKind};
+use std::sync::Arc;
 use tokio::net::unix::OwnedReadHalf;
 use wasmhost_proto::executor::{Ended, FromExecutor, RunId};
 use wasmhost_proto::limits::{
@@ -20,6 +22,7 @@ use wasmhost_proto::limits::{
 };
 use wasmhost_proto::outcome::{Failure, FailureKind};
 use wasmhost_proto::status::{Status, Value};
+use wasmhost_proto::wire::NodeSpec;
 use wasmhost_proto::{Lease, TaskId};
 
 /// A log's note on what was left out.
@@ -89,9 +92,16 @@ async fn handle(
             let started = begun(shared, seat, &runs)?;
             shared.send(PoolEvent::Started(started)).await;
         }
-        FromExecutor::Status { run, status, log } => {
+        FromExecutor::Status {
+            run,
+            mut status,
+            mut log,
+        } => {
             check_status(&status)?;
-            let (task, lease) = named(shared, seat, run, log.len())?;
+            let (task, lease, secret) = named(shared, seat, run, log.len())?;
+            if let Some(spec) = secret {
+                quiet::published(&mut status, &mut log, spec.secrets());
+            }
             let event = PoolEvent::Status {
                 task,
                 lease,
@@ -120,6 +130,9 @@ async fn handle(
         FromExecutor::Bulk { run, bytes } => bulk.push(shared, seat, run, bytes)?,
         FromExecutor::Program { run, call, op } => {
             calls::program(shared, seat, run, call, *op).await?;
+        }
+        FromExecutor::Http { run, call, request } => {
+            calls::http(shared, seat, run, call, *request, bulk).await?;
         }
         FromExecutor::Returned(runs) => {
             let room = shared.room().await;
@@ -165,13 +178,13 @@ fn returned(shared: &Shared, seat: usize, runs: &[RunId]) -> Result<Vec<Key>, Vi
     Ok(taken.map(|placed| (placed.task, placed.lease)).collect())
 }
 
-/// The run under its own name, with so much log counted.
+/// The run under its own name, with so much log counted; and its spec, if that has secrets.
 fn named(
     shared: &Shared,
     seat: usize,
     run: RunId,
     log: usize,
-) -> Result<(TaskId, Lease), Violation> {
+) -> Result<(TaskId, Lease, Option<Arc<NodeSpec>>), Violation> {
     let mut state = shared.lock();
     let Some(placed) = state.seats[seat].runs.get_mut(&run) else {
         return Err(stranger(run));
@@ -180,7 +193,8 @@ fn named(
     if placed.log_bytes > MAX_LOG_BYTES + LOG_NOTE {
         return Err(Violation(format!("run {run} has too long a log")));
     }
-    Ok((placed.task, placed.lease))
+    let secret = placed.spec.secrets.is_some().then(|| placed.spec.clone());
+    Ok((placed.task, placed.lease, secret))
 }
 
 fn check_status(status: &Status) -> Result<(), Violation> {
@@ -352,7 +366,10 @@ async fn end_large(
     Ok(())
 }
 
-fn end(placed: Placed, ended: Ended, output: OutputData) -> PoolEnd {
+fn end(placed: Placed, mut ended: Ended, output: OutputData) -> PoolEnd {
+    if placed.spec.secrets.is_some() {
+        quiet::ended(&mut ended, placed.spec.secrets());
+    }
     PoolEnd {
         task: placed.task,
         lease: placed.lease,

@@ -20,6 +20,7 @@ mod placed;
 mod places;
 mod pool;
 pub(crate) mod process;
+mod quiet;
 mod room;
 mod rooms;
 mod seat;
@@ -30,7 +31,9 @@ mod tests;
 
 pub(crate) use cache::{CompileCache, CompileFailure};
 pub(crate) use output::OutputData;
-pub(crate) use pool::{InputData, Order, Pool, PoolEnd, PoolEvent, PoolOptions, ProgramCall};
+pub(crate) use pool::{
+    HttpCall, InputData, Order, Pool, PoolEnd, PoolEvent, PoolOptions, ProgramCall,
+};
 pub(crate) use room::{Room, check as check_rooms};
 
 use std::process::ExitCode;

@@ -99,6 +99,7 @@ impl Seat {
             count: spec.count,
             limits: spec.limits,
             driver: spec.driver,
+            network: (spec.grants.as_ref()).is_some_and(|grants| !grants.network.is_empty()),
             script: spec.script.as_ref().map(|of| RunScript {
                 name: of.name.clone(),
                 source: script.unwrap_or_default().to_owned(),

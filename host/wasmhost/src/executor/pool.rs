@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use wasmhost_proto::data::{DataCall, DataReply};
 use wasmhost_proto::executor::{RunId, SpawnedEnd, ToExecutor};
+use wasmhost_proto::http::{HttpReply, HttpRequest};
 use wasmhost_proto::module::ModuleKind;
 use wasmhost_proto::outcome::{Failure, Usage};
 use wasmhost_proto::program::{ProgramOp, ProgramReply};
@@ -107,6 +108,8 @@ pub(crate) enum PoolEvent {
     Calls(Box<DataCall>),
     /// A run uses a program of the machine.
     Program(Box<ProgramCall>),
+    /// A run sends a request over the network.
+    Http(Box<HttpCall>),
     /// Runs are over.
     Ended(Vec<PoolEnd>),
     /// Runs have not begun and do not any more: the pool was asked for them, or
@@ -137,6 +140,21 @@ pub(crate) struct ProgramCall {
     pub call: u64,
     /// What for.
     pub op: ProgramOp,
+}
+
+/// A run's request over the network.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct HttpCall {
+    /// The task.
+    pub task: TaskId,
+    /// The lease.
+    pub lease: Lease,
+    /// What its node has in common: what it was granted, too.
+    pub spec: Arc<NodeSpec>,
+    /// Which call of the run.
+    pub call: u64,
+    /// What it sends.
+    pub request: HttpRequest,
 }
 
 /// The end of a run.
@@ -278,6 +296,17 @@ impl Pool {
     pub(crate) fn programmed(&self, run: RunId, call: u64, reply: ProgramReply) {
         let reply = Box::new(reply);
         self.tell(run, |_| ToExecutor::Program { run, call, reply });
+    }
+
+    /// Tells a run what came of its request over the network.
+    pub(crate) fn fetched(&self, run: RunId, call: u64, mut reply: HttpReply) {
+        if let Some(bytes) = bulk::of_answer(&mut reply) {
+            for bytes in bulk::cut(bytes) {
+                self.tell(run, |_| ToExecutor::Bulk { run, bytes });
+            }
+        }
+        let reply = Box::new(reply);
+        self.tell(run, |_| ToExecutor::Http { run, call, reply });
     }
 
     fn tell(&self, run: RunId, act: impl FnOnce(&mut Placed) -> ToExecutor) {

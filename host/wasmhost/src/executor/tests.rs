@@ -139,6 +139,7 @@ fn spec(module: Digest, wall_ms: u64) -> NodeSpec {
         driver: false,
         grants: None,
         files: None,
+        secrets: None,
     }
 }
 

@@ -252,6 +252,7 @@ fn granted(grant: &GrantView) -> String {
     };
     let by: Vec<&str> = grant.offered_by.iter().map(String::as_str).collect();
     let offered = match by.is_empty() {
+        true if grant.kind == "secret" => Tone::Bad.paint("no secret of this name is kept"),
         true => Tone::Warn.paint("no worker that takes work is known to offer it"),
         false => Tone::Good.paint(format!("offered by {}", line(&some(&by), TEXT))),
     };

@@ -6,11 +6,12 @@ use super::table::{render, table};
 use comfy_table::Cell;
 use wasmhost_proto::Timestamp;
 use wasmhost_proto::api::{
-    Counts, JobView, LibraryView, ModuleView, Page, TaskView, TokenKind, TokenView, WorkerView,
+    Counts, JobView, LibraryView, ModuleView, Page, SecretView, TaskView, TokenKind, TokenView,
+    WorkerView,
 };
 use wasmhost_proto::grants::Grants;
 use wasmhost_proto::ids::Digest;
-use wasmhost_proto::limits::MAX_NAME;
+use wasmhost_proto::limits::{MAX_NAME, MAX_REACH};
 use wasmhost_proto::module::ModuleKind;
 
 /// Enough of a digest to tell modules apart and to be typed.
@@ -170,7 +171,7 @@ pub(crate) fn grants(grants: &Grants, most: usize) -> String {
             None => format!("{} ", kind.key()),
         };
         out.push_str(&separator);
-        out.push_str(name);
+        out.push_str(&name);
         last = Some(kind);
     }
     line(&out, most)
@@ -241,6 +242,24 @@ pub(crate) fn tokens(page: &Page<TokenView>, now: Timestamp) -> String {
             line(&token.name, MAX_NAME),
             age(now.since(token.created)),
             holds,
+        ]);
+    }
+    render(&out)
+}
+
+/// Secrets, by name, without their values.
+pub(crate) fn secrets(page: &Page<SecretView>, now: Timestamp) -> String {
+    if page.items.is_empty() {
+        return "no secrets\n".into();
+    }
+    let mut out = table(&["SECRET", ">AGE", "REVEALED", "GOES WITH"]);
+    for secret in &page.items {
+        let revealed = if secret.reveal { "yes" } else { "no" };
+        out.add_row(vec![
+            line(&secret.name, MAX_NAME),
+            age(now.since(secret.changed)),
+            revealed.to_owned(),
+            line(&secret.to.join("; "), MAX_REACH),
         ]);
     }
     render(&out)

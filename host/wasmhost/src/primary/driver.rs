@@ -226,7 +226,13 @@ impl Driver {
                 self.shared.tally.note(&writes);
                 self.commit(Some(seq), writes, None)?;
             }
-            Effect::Send { session, message } => {
+            Effect::Send {
+                session,
+                mut message,
+            } => {
+                if let ToWorker::Prepare(spec) = &mut message {
+                    self.shared.vault.tell(spec);
+                }
                 let sent = self
                     .sessions
                     .get(&session)

@@ -83,7 +83,7 @@ const KEY_STRIPES: usize = 64;
 #[derive(Clone)]
 pub(crate) struct Handle {
     pub(super) turns: Arc<Turns>,
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     changes: broadcast::Sender<Change>,
     pub(super) orders: Arc<Orders>,
 }

@@ -15,9 +15,11 @@ mod requests;
 mod sessions;
 mod tally;
 mod turns;
+mod vault;
 
 pub(crate) use handle::{ApiRefusal, Change, Handle, Stopped, batch_key};
 pub(crate) use tally::Tally;
+pub(crate) use vault::Vault;
 
 use self::driver::{Clock, Driver};
 use self::sessions::Sessions;
@@ -51,6 +53,8 @@ pub(crate) struct PrimaryOptions {
     /// How often workers that run something are asked what they have published,
     /// milliseconds; 0: only when somebody wants to know.
     pub(crate) poll_ms: u64,
+    /// The file of the key that seals secrets, when it is not in the data directory.
+    pub(crate) secrets_key: Option<PathBuf>,
 }
 
 /// What the parts of one primary share.
@@ -58,6 +62,7 @@ struct Shared {
     store: Arc<dyn Store>,
     blobs: Arc<Blobs>,
     authority: Arc<Authority>,
+    vault: Arc<Vault>,
     term: u64,
     started: Timestamp,
     worker_address: String,
@@ -95,7 +100,11 @@ impl Running {
 /// workers. Durable state is only touched once the directory's lock is held.
 pub(crate) async fn start(options: PrimaryOptions) -> anyhow::Result<(Handle, Running)> {
     let dir = options.data_dir.clone();
-    let opened = tokio::task::spawn_blocking(move || open::open(&dir)).await??;
+    let key = options
+        .secrets_key
+        .unwrap_or_else(|| dir.join("secrets.key"));
+    let open = move || anyhow::Ok((open::open(&dir)?, Vault::open(dir.join("secrets"), &key)?));
+    let (opened, vault) = tokio::task::spawn_blocking(open).await??;
     let changes = broadcast::Sender::new(CHANGES);
     let stop = CancellationToken::new();
     let clock = Clock::start();
@@ -113,6 +122,7 @@ pub(crate) async fn start(options: PrimaryOptions) -> anyhow::Result<(Handle, Ru
         store: opened.store,
         blobs: opened.blobs,
         authority: opened.authority,
+        vault: Arc::new(vault),
         term: opened.term,
         started: clock.now().wall,
         worker_address: options.advertise.unwrap_or_else(|| address.to_string()),

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use wasmhost_proto::api::StoredName;
 use wasmhost_proto::grants::Ceiling;
+use wasmhost_proto::reach::Reach;
 
 /// Everything that can be set in the file.
 #[derive(Debug, Default, Deserialize)]
@@ -54,6 +55,8 @@ pub(crate) struct PrimaryFile {
     pub(crate) engines: Option<PathBuf>,
     #[serde(deserialize_with = "parsed")]
     pub(crate) driver: Option<StoredName>,
+    /// The file of the key that seals secrets.
+    pub(crate) secrets_key: Option<PathBuf>,
     /// What definitions may ask for.
     pub(crate) allow: Ceiling,
 }
@@ -82,6 +85,8 @@ pub(crate) struct WorkerFile {
     pub(crate) scratch: Option<Bytes>,
     /// Programs of this machine that tasks may start, by the name that they know.
     pub(crate) programs: BTreeMap<String, ProgramFile>,
+    /// Requests over the network that tasks may send from here.
+    pub(crate) network: Vec<Reach>,
 }
 
 /// `[worker.programs.NAME]`
@@ -184,6 +189,11 @@ mod tests {
         check(
             "[worker.programs.gzip]\nargs = []",
             Err("missing field `path`"),
+        );
+        check("[worker]\nnetwork = ['GET https://*.example']", Ok(()));
+        check(
+            "[primary.allow]\nnetwork = ['https://a.example']",
+            Err("grants no requests"),
         );
         check("output = 'yaml'", Err("unknown variant `yaml`"));
         check("[primary]\nlisten = 'here'", Err("socket address"));

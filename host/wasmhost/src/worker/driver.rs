@@ -4,6 +4,7 @@
 use super::connect::{Outbox, Session};
 use super::gather::{Gathered, NotGathered};
 use super::modules::{Modules, NotPrepared, Prepared};
+use super::network::Network;
 use super::programs::Programs;
 use super::runs::{Key, Runs};
 use super::setup::wall;
@@ -17,6 +18,7 @@ use wasmhost_core::worker::{Effect, Ended, Event, Worker};
 use wasmhost_link::Uplink;
 use wasmhost_proto::data::DataReply;
 use wasmhost_proto::executor::SpawnedEnd;
+use wasmhost_proto::http::HttpReply;
 use wasmhost_proto::program::ProgramReply;
 use wasmhost_proto::wire::{CancelSpawned, PrimaryFrame, Spawn};
 use wasmhost_sandbox::DriverCall;
@@ -50,6 +52,8 @@ pub(super) enum Cause {
     Answer(Key, u64, DataReply),
     /// What came of an attempt's call for a program, by the call's number.
     Programmed(Key, u64, ProgramReply),
+    /// What came of an attempt's request over the network, likewise.
+    Requested(Key, u64, HttpReply),
     /// Something only the core needs to know.
     Core(Event),
 }
@@ -75,6 +79,20 @@ impl Clock {
     }
 }
 
+/// What attempts may reach outside their sandboxes.
+pub(super) struct Outside {
+    pub(super) programs: Programs,
+    pub(super) network: Network,
+}
+
+impl Outside {
+    /// An attempt is over, and so is all that it has begun.
+    fn ended(&mut self, key: Key) {
+        self.programs.ended(key);
+        self.network.ended(key);
+    }
+}
+
 /// The core and all that its effects go to.
 pub(super) struct Driver {
     core: Worker,
@@ -85,7 +103,7 @@ pub(super) struct Driver {
     uplinks: watch::Sender<Option<Uplink>>,
     modules: Modules,
     runs: Runs,
-    programs: Programs,
+    outside: Outside,
     grace_ms: u64,
     exit: bool,
 }
@@ -97,7 +115,7 @@ impl Driver {
         uplinks: watch::Sender<Option<Uplink>>,
         modules: Modules,
         runs: Runs,
-        programs: Programs,
+        outside: Outside,
         grace_ms: u64,
     ) -> Driver {
         Driver {
@@ -108,7 +126,7 @@ impl Driver {
             uplinks,
             modules,
             runs,
-            programs,
+            outside,
             grace_ms,
             exit: false,
         }
@@ -180,7 +198,7 @@ impl Driver {
             outbox.finish("the worker leaves").await;
         }
         self.runs.shutdown(POOL_GRACE).await;
-        self.programs.shutdown(POOL_GRACE).await;
+        self.outside.programs.shutdown(POOL_GRACE).await;
         result
     }
 
@@ -230,6 +248,7 @@ impl Driver {
             Cause::Child(key, name, end) => self.runs.child(key, name, end),
             Cause::Answer(key, call, reply) => self.answer(key, call, reply),
             Cause::Programmed(key, call, reply) => self.programmed(key, call, reply),
+            Cause::Requested(key, call, reply) => self.requested(key, call, reply),
             Cause::Core(event) => self.handle(event),
         }
     }
@@ -273,13 +292,19 @@ impl Driver {
             }
             PoolEvent::Program(call) => {
                 let (key, number) = ((call.task, call.lease), call.call);
-                if let Some(reply) = self.programs.call(*call) {
+                if let Some(reply) = self.outside.programs.call(*call) {
                     self.programmed(key, number, reply);
+                }
+            }
+            PoolEvent::Http(call) => {
+                let (key, number) = ((call.task, call.lease), call.call);
+                if let Some(reply) = self.outside.network.call(*call) {
+                    self.requested(key, number, reply);
                 }
             }
             PoolEvent::Ended(ends) => {
                 for end in ends {
-                    self.programs.ended((end.task, end.lease));
+                    self.outside.ended((end.task, end.lease));
                     let ended = self.runs.ended(end);
                     self.ended(ended);
                 }
@@ -298,6 +323,11 @@ impl Driver {
     fn programmed(&self, key: Key, call: u64, reply: ProgramReply) {
         self.runs
             .tell(key, |pool, run| pool.programmed(run, call, reply));
+    }
+
+    fn requested(&self, key: Key, call: u64, reply: HttpReply) {
+        self.runs
+            .tell(key, |pool, run| pool.fetched(run, call, reply));
     }
 
     fn ended(&mut self, ended: Option<Ended>) {

@@ -8,6 +8,7 @@ mod files;
 mod gather;
 mod keep;
 mod modules;
+mod network;
 mod programs;
 mod runs;
 mod scripts;
@@ -23,6 +24,7 @@ use files::FileCache;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use wasmhost_core::worker::{Worker, WorkerConfig};
+use wasmhost_proto::grants::Grants;
 use wasmhost_proto::limits::DEFAULT_FILE_CACHE;
 
 /// Causes that wait for the driver. Their makers wait when it is full.
@@ -66,6 +68,7 @@ pub(crate) async fn run(
         options.program.clone(),
         causes.clone(),
     )?;
+    let network = network::Network::new(options.network.clone(), causes.clone());
     let now = driver::Clock::start();
     let mut core = Worker::new(
         WorkerConfig {
@@ -74,7 +77,11 @@ pub(crate) async fn run(
             slots: options.slots,
             cpus: std::thread::available_parallelism().map_or(1, |n| n.get() as u32),
             memory: options.memory,
-            offers: programs.offers(),
+            offers: Grants {
+                programs: programs.offers(),
+                network: network.offers(),
+                secrets: Vec::new(),
+            },
             scratch: rooms.map_or(0, |_| options.scratch),
             prefetch: options.prefetch,
             status_interval_ms: options.status_interval_ms,
@@ -99,7 +106,8 @@ pub(crate) async fn run(
     };
     let runs = runs::Runs::new(pool, stock, causes);
     let grace_ms = options.shutdown_grace_ms;
-    driver::Driver::new(core, now, uplinks, modules, runs, programs, grace_ms)
+    let outside = driver::Outside { programs, network };
+    driver::Driver::new(core, now, uplinks, modules, runs, outside, grace_ms)
         .run(session, queue, pool_events, shutdown)
         .await
 }

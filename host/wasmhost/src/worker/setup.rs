@@ -14,6 +14,7 @@ use wasmhost_proto::limits::{
     DEFAULT_CANCEL_GRACE_MS, DEFAULT_COMPILE_CACHE, DEFAULT_SCRATCH, DEFAULT_STATUS_INTERVAL_MS,
     MAX_NAME,
 };
+use wasmhost_proto::reach::Reach;
 
 /// What an operator decides about a worker.
 #[derive(Clone, Debug)]
@@ -46,6 +47,8 @@ pub(crate) struct WorkerOptions {
     pub(crate) scratch: u64,
     /// Programs of this machine that tasks may be granted.
     pub(crate) programs: BTreeMap<String, ProgramFile>,
+    /// Requests over the network that tasks may be granted.
+    pub(crate) network: Vec<Reach>,
 }
 
 impl WorkerOptions {
@@ -70,6 +73,7 @@ impl WorkerOptions {
             program: std::env::current_exe().context("cannot find this program's own file")?,
             scratch: DEFAULT_SCRATCH,
             programs: BTreeMap::new(),
+            network: Vec::new(),
         })
     }
 }

@@ -37,6 +37,7 @@ async fn primary(dir: &Path, listen: &str) -> (Handle, Running) {
         lease_ms: DEFAULT_LEASE_MS,
         cancel_grace_ms: 0,
         poll_ms: 0,
+        secrets_key: None,
     };
     start(options).await.unwrap()
 }

@@ -76,6 +76,7 @@ impl Running {
                 driver: false,
                 grants: None,
                 files: None,
+                secrets: None,
             }),
             args: Vec::new(),
             env: Vec::new(),

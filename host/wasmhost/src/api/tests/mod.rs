@@ -95,6 +95,7 @@ impl Fixture {
             lease_ms: 15_000,
             cancel_grace_ms: 100,
             poll_ms: 0,
+            secrets_key: None,
         };
         let (handle, running) = start(options).await.unwrap();
         // What the first start leaves is what the API takes.

@@ -9,12 +9,11 @@ use wasmhost_sandbox::{Ask, Controls, Request, Told};
 impl Executor {
     /// The answer to a call of a run.
     pub(super) fn answered(&self, id: RunId, call: u64, mut reply: Told) {
-        if let Told::Data(reply) = &mut reply {
-            let before = self.bulk.borrow_mut().remove(&id);
-            if let (Some(mut before), Some(bytes)) = (before, bulk::of_reply(reply)) {
-                before.append(bytes);
-                *bytes = before;
-            }
+        if let Some(bytes) = bulk::of_told(&mut reply)
+            && let Some(mut before) = self.bulk.borrow_mut().remove(&id)
+        {
+            before.append(bytes);
+            *bytes = before;
         }
         if let Some(controls) = self.controls(id) {
             controls.answer(call, reply);
@@ -45,9 +44,7 @@ impl Executor {
                 over = &mut over => return over,
                 call = controls.next_call() => call,
             };
-            if let Ask::Data(_, op) = &mut ask
-                && let Some(bytes) = bulk::of_op(op)
-            {
+            if let Some(bytes) = bulk::of_ask(&mut ask) {
                 for bytes in bulk::cut(bytes) {
                     self.say(FromExecutor::Bulk { run, bytes });
                 }
@@ -60,6 +57,7 @@ impl Executor {
                     op,
                 },
                 Ask::Program(op) => FromExecutor::Program { run, call, op },
+                Ask::Http(request) => FromExecutor::Http { run, call, request },
             });
             self.news.notify_one();
         }

@@ -100,6 +100,7 @@ fn take(executor: &Rc<Executor>, message: ToExecutor) -> io::Result<()> {
         ToExecutor::Return => executor.give_back(),
         ToExecutor::Careful(on) => executor.be_careful(on),
         ToExecutor::Shutdown => executor.shut_down(),
+        ToExecutor::Http { run, call, reply } => executor.answered(run, call, Told::Http(reply)),
     }
     Ok(())
 }

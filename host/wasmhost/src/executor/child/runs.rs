@@ -358,6 +358,7 @@ fn attempt(run: Run, spec: &Spec, driver: Option<Driver>) -> Attempt {
         script: spec.script.clone(),
         limits: spec.wire.limits,
         input: run.input,
+        network: spec.wire.network,
         driver,
         root: None,
     }

@@ -76,6 +76,7 @@ fn options(dir: &Path) -> PrimaryOptions {
         lease_ms: 60_000,
         cancel_grace_ms: 1_000,
         poll_ms: 0,
+        secrets_key: None,
     }
 }
 

@@ -125,6 +125,7 @@ impl Worker {
                                     item: &item.unwrap(),
                                     index,
                                     count: spec.count,
+                                    secrets: &[],
                                 };
                                 let input = scope.input(&spec.input).unwrap();
                                 self.ran.push((spec.name.clone(), index, input));

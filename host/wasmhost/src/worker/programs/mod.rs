@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
-use wasmhost_proto::grants::{GrantKind, Grants};
+use wasmhost_proto::grants::GrantKind;
 use wasmhost_proto::limits::MAX_OPEN_PROGRAMS;
 use wasmhost_proto::program::{ProgramOp, ProgramRefusal, ProgramReply};
 
@@ -82,10 +82,8 @@ impl Programs {
     }
 
     /// What the primary is told of them.
-    pub(super) fn offers(&self) -> Grants {
-        Grants {
-            programs: self.offers.keys().cloned().collect(),
-        }
+    pub(super) fn offers(&self) -> Vec<String> {
+        self.offers.keys().cloned().collect()
     }
 
     /// Carries out a call. What it comes to, if that is known at once; else it comes as a
