@@ -148,6 +148,9 @@ pub struct RunSpec {
     /// The script that the module, an engine, runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub script: Option<RunScript>,
+    /// Patterns of files in its scratch folder that become outputs when a run succeeds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub collect: Vec<String>,
 }
 
 /// A script, whole: a [`ToExecutor::Spec`] fits a frame with it.

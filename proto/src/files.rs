@@ -14,6 +14,10 @@ pub struct Files {
     /// Bytes of the folder that each attempt may write; none when it may write nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scratch: Option<u64>,
+    /// [Patterns](crate::pattern) of files in that folder that become outputs when the
+    /// attempt succeeds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub collect: Vec<String>,
 }
 
 /// A file or a folder that appears read-only.

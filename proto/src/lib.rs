@@ -19,6 +19,7 @@ pub mod keep;
 pub mod limits;
 pub mod module;
 pub mod outcome;
+pub mod pattern;
 pub mod plan;
 pub mod program;
 pub mod reach;

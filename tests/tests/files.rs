@@ -314,3 +314,37 @@ fn a_worker_that_offers_no_files_is_given_none() {
     });
     refused(&cluster);
 }
+
+#[test]
+fn files_that_it_leaves_become_outputs() {
+    let Some(cluster) = start() else { return };
+    let more = "files = { '/data' = 'notes/' }\nscratch = '8MiB'\ncollect = ['*.html', 'out/**', 'none.*', 'data/**']";
+    let lines = [
+        "must write /page.html <p>",
+        "must folder /out/deep",
+        "must fill /out/deep/large.bin 3000000",
+        "must write /out/.hidden text",
+        "must write /other.txt text",
+        "must symlink page.html link.html",
+    ];
+    for program in PROGRAMS {
+        let job = cluster.submit(&definition(program, more, &lines));
+        let view = cluster.finish(&job);
+        assert_eq!(view["state"], "succeeded", "{view}\n{}", cluster.explain());
+        let list = cluster.json(&["outputs", &job]);
+        let items = list["items"].as_array().unwrap().iter();
+        let found: Vec<_> = items
+            .map(|of| (of["name"].as_str().unwrap(), of["bytes"].as_u64().unwrap()))
+            .collect();
+        assert_eq!(found, [("out_deep_large.bin", 3_000_000), ("page.html", 3)]);
+        let page = cluster.run(&["outputs", &job, "page.html"]).ok().text();
+        assert_eq!(page, "<p>");
+        let log = cluster.run(&["logs", &job]).ok().text();
+        assert!(log.contains("no file fits `none.*`"), "{log}");
+        // A failure leaves none, and neither does one too many.
+        let all = [lines[0], "must read /missing"];
+        assert_eq!(failure(&cluster, program, more, &all)["kind"], "exit_code");
+        let many = failure(&cluster, program, more, &["must many /out 33"]);
+        assert_eq!(many["kind"], "output_limit", "{many}");
+    }
+}

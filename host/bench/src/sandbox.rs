@@ -171,6 +171,7 @@ fn attempt(input: &[u8], index: u32) -> Attempt {
         network: false,
         driver: None,
         root: None,
+        collect: Vec::new(),
         config: vec![],
         script: None,
     }

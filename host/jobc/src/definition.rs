@@ -96,6 +96,8 @@ pub struct Node {
     pub files: Vec<FileEntry>,
     /// Bytes of the folder that each attempt may write.
     pub scratch: Option<u64>,
+    /// Patterns of files in that folder that become outputs.
+    pub collect: Vec<Spot<String>>,
     /// Requests over the network that it may send.
     pub network: Vec<Spot<Reach>>,
     /// Secrets of the operator's that it may use.

@@ -1,5 +1,5 @@
-//! Reads `files` and `scratch`: what a task reads of its definition's files, and whether it
-//! writes any. What the files are is seen when the client has uploaded them.
+//! Reads `files`, `scratch` and `collect`: what a task reads of its definition's files, and whether it
+//! writes any, which of them it leaves. What the files are is seen when the client has uploaded them.
 
 use crate::definition::Spot;
 use crate::params::{Kind, fill};
@@ -7,7 +7,8 @@ use crate::read::{self, Fields, SIZE, clip};
 use crate::report::Report;
 use crate::scope::Scope;
 use wasmhost_proto::files::below_root;
-use wasmhost_proto::limits::{MAX_FILE_ENTRIES, MAX_SCRATCH, MIN_SCRATCH};
+use wasmhost_proto::limits::{MAX_COLLECT, MAX_FILE_ENTRIES, MAX_SCRATCH, MIN_SCRATCH};
+use wasmhost_proto::pattern::is_pattern;
 
 /// The folder of every scratch folder that programs look for.
 const TMP: &str = "/tmp";
@@ -135,9 +136,34 @@ pub(crate) fn scratch(report: &mut Report<'_>, table: &Fields<'_, '_>) -> Option
     table.measure(report, "scratch", &SIZE, MIN_SCRATCH..=MAX_SCRATCH)
 }
 
+/// Reads `collect`.
+pub(crate) fn collect(report: &mut Report<'_>, table: &Fields<'_, '_>) -> Vec<Spot<String>> {
+    let all = table.texts(report, "collect");
+    if let (Some(value), None) = (table.get("collect"), table.get("scratch")) {
+        let message = format!("`{}`: there is no scratch folder", table.path("collect"));
+        let help = "give the task one: `scratch = \"64MiB\"`";
+        report.add("conflict", Some(&value.span()), message, help);
+    }
+    if let Some(one_more) = all.get(MAX_COLLECT) {
+        let message = format!(
+            "`{}` has {} patterns, and may have {MAX_COLLECT}",
+            table.path("collect"),
+            all.len()
+        );
+        report.add("too-large", Some(&one_more.at), message, "");
+    }
+    for pattern in all.iter().filter(|pattern| !is_pattern(&pattern.value)) {
+        let message = format!("\"{}\" is no pattern of files", clip(&pattern.value));
+        let help =
+            "write a path in the scratch folder with *, ? and ** for folders: \"out/**/*.html\"";
+        report.add("bad-value", Some(&pattern.at), message, help);
+    }
+    all
+}
+
 /// Reports the files of a driver: its runs share their process.
 pub(crate) fn of_driver(report: &mut Report<'_>, table: &Fields<'_, '_>) {
-    for key in ["files", "scratch"] {
+    for key in ["files", "scratch", "collect"] {
         if let Some(value) = table.get(key) {
             let message = format!("`{}`: a driver has no files", table.path(key));
             let help = "give them to the tasks that it starts";

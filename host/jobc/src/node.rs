@@ -23,7 +23,7 @@ pub(crate) enum Form {
     Named,
 }
 
-const TASK: [&str; 19] = [
+const TASK: [&str; 20] = [
     "name",
     "module",
     "script",
@@ -41,14 +41,15 @@ const TASK: [&str; 19] = [
     "programs",
     "files",
     "scratch",
+    "collect",
     "network",
     "secrets",
 ];
-const REDUCE: [&str; 15] = [
+const REDUCE: [&str; 16] = [
     "name", "module", "script", "args", "env", "config", "limits", "retry", "tolerate", "priority",
-    "programs", "files", "scratch", "network", "secrets",
+    "programs", "files", "scratch", "collect", "network", "secrets",
 ];
-const NAMED: [&str; 23] = [
+const NAMED: [&str; 24] = [
     "module",
     "script",
     "after",
@@ -70,6 +71,7 @@ const NAMED: [&str; 23] = [
     "programs",
     "files",
     "scratch",
+    "collect",
     "network",
     "secrets",
 ];
@@ -199,6 +201,7 @@ pub(crate) fn read(
         programs: grants::programs(report, table),
         files: files::files(report, table, scope),
         scratch: files::scratch(report, table),
+        collect: files::collect(report, table),
         network: grants::network(report, table),
         secrets,
     })

@@ -69,8 +69,10 @@ fn files_and_folders_are_put_in_their_places() {
     let scratch = Files {
         inputs: vec![],
         scratch: Some(1 << 20),
+        collect: names(&["*.html", "out/**"]),
     };
-    check(request("scratch = \"1MiB\"", &[], &[]), Some(scratch));
+    let more = "scratch = \"1MiB\"\ncollect = [\"*.html\", \"out/**\"]";
+    check(request(more, &[], &[]), Some(scratch));
     let all = request(
         "files = { \"/z\" = \"one\", \"/a/b\" = \"notes/\" }",
         &["one"],
@@ -87,6 +89,7 @@ fn files_and_folders_are_put_in_their_places() {
             input("/z", InputContent::File(BLOB)),
         ],
         scratch: None,
+        collect: vec![],
     };
     check(all, Some(want));
 }

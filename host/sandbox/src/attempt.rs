@@ -42,6 +42,8 @@ pub struct Attempt {
     pub driver: Option<Driver>,
     /// The files that it sees; none for none.
     pub root: Option<Root>,
+    /// Patterns of files that it leaves there and that become outputs when it succeeds.
+    pub collect: Vec<String>,
 }
 
 /// The end of an attempt. Its store is gone by then.

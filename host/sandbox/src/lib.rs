@@ -8,6 +8,7 @@
 mod attempt;
 mod board;
 mod calls;
+mod collect;
 mod compile;
 mod cpu;
 mod driver;

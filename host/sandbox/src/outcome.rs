@@ -27,6 +27,17 @@ pub(crate) enum End {
     Exit(i32),
 }
 
+/// Whether a guest has done what it was for.
+pub(crate) fn is_success(end: &wasmtime::Result<End>) -> bool {
+    match end {
+        Ok(End::Task(result)) => result.is_ok(),
+        Ok(End::Exit(code)) => *code == 0,
+        Err(error) => error
+            .downcast_ref::<I32Exit>()
+            .is_some_and(|exit| exit.0 == 0),
+    }
+}
+
 /// The output of a task on success, none for a command; or the failure.
 pub(crate) fn judge(
     end: Result<wasmtime::Result<End>, Halt>,

@@ -145,17 +145,26 @@ fn refuse(attempt: &Attempt, program: &Program) -> Option<Failure> {
     })
 }
 
-/// Instantiates and calls the guest, and sends what it has left unsent.
+/// Instantiates and calls the guest, and sends what it has left unsent or in files.
 async fn call(
     program: &Program,
     store: &mut Store<State>,
     input: Vec<u8>,
 ) -> wasmtime::Result<End> {
     let end = enter(program, store, input).await;
-    match store.data_mut().finish_outputs().await {
+    let state = store.data_mut();
+    if !state.attempt.collect.is_empty()
+        && outcome::is_success(&end)
+        && let Err(halt) = state.collect().await
+    {
+        state.board.stop(&halt);
+    }
+    match state.finish_outputs().await {
         Err(why) if end.is_ok() => {
             let why = format!("the end of an output could not be kept: {why}");
-            Err(Halt::new(FailureKind::HostFault, why).into())
+            let halt = Halt::new(FailureKind::HostFault, why);
+            state.board.stop(&halt);
+            Err(halt.into())
         }
         _ => end,
     }

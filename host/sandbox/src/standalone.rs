@@ -192,6 +192,7 @@ fn store(
         network: false,
         driver: None,
         root: None,
+        collect: Vec::new(),
     };
     let store = state::store(
         engine,

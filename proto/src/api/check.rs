@@ -86,6 +86,9 @@ pub struct CheckNode {
     /// Bytes of the folder that each attempt may write; none when it may write nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scratch: Option<u64>,
+    /// Patterns of files in that folder that become outputs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub collect: Vec<String>,
 }
 
 /// Files that a task reads.

@@ -13,6 +13,8 @@ pub const MAX_FILE_PATH: usize = 1 << 10;
 pub const MAX_FILE_DEPTH: usize = 32;
 /// Bytes of one name in a path, as Linux has it.
 pub const MAX_FILE_NAME: usize = 255;
+/// Patterns of files that one task leaves as outputs.
+pub const MAX_COLLECT: usize = 16;
 /// The least scratch folder: some pages.
 pub const MIN_SCRATCH: u64 = 64 << 10;
 /// The largest scratch folder of one attempt: it lies in the worker's memory.

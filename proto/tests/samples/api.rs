@@ -120,6 +120,7 @@ pub(crate) fn check_view() -> CheckView {
             files: Some(12),
         }],
         scratch: Some(64 << 20),
+        collect: vec!["*.html".into()],
     };
     let second = CheckNode {
         name: "report".into(),
@@ -142,6 +143,7 @@ pub(crate) fn check_view() -> CheckView {
         grants: vec![],
         files: vec![],
         scratch: None,
+        collect: vec![],
         ..first.clone()
     };
     CheckView {

@@ -43,6 +43,7 @@ pub(crate) fn to_executor() -> Vec<Sample<ToExecutor>> {
                         name: "report.js".into(),
                         source: "export default () => 1".into(),
                     }),
+                    collect: vec!["*.html".into()],
                 }),
             ),
         ),

@@ -53,6 +53,7 @@ pub(crate) fn to_worker() -> Vec<Sample<ToWorker>> {
                     },
                 ],
                 scratch: Some(64 << 20),
+                collect: vec!["*.html".into()],
             })),
             secrets: Some(Box::new(vec![Secret {
                 name: "key".into(),

@@ -15,6 +15,7 @@ fn asking(nodes: &[Option<u64>]) -> JobPlan {
             Box::new(Files {
                 inputs: vec![],
                 scratch: (bytes > 0).then_some(bytes),
+                collect: vec![],
             })
         }),
         ..node(1)

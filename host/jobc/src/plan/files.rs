@@ -46,6 +46,7 @@ impl Planner<'_> {
         let files = Files {
             inputs,
             scratch: node.scratch,
+            collect: node.collect.iter().map(|one| one.value.clone()).collect(),
         };
         self.files_fit(node, files.count())?;
         Some(Some(Box::new(files)))

@@ -116,6 +116,7 @@ impl Planner<'_> {
             grants: self.grant_views(node),
             files: self.file_views(node),
             scratch: node.scratch,
+            collect: node.collect.iter().map(|one| one.value.clone()).collect(),
         }
     }
 

@@ -150,6 +150,11 @@ impl Board {
         Err(halt)
     }
 
+    /// Ends the attempt, whatever has come of it.
+    pub(crate) fn stop(&self, halt: &Halt) {
+        self.lock().remember(halt);
+    }
+
     /// Why the host stopped the attempt, if it did.
     pub(crate) fn halt(&self) -> Option<Halt> {
         self.lock().halt.clone()

@@ -47,6 +47,7 @@ pub fn attempt() -> Attempt {
         network: false,
         driver: None,
         root: None,
+        collect: Vec::new(),
     }
 }
 

@@ -99,6 +99,10 @@ impl Seat {
             count: spec.count,
             limits: spec.limits,
             driver: spec.driver,
+            collect: spec
+                .files
+                .as_ref()
+                .map_or(Vec::new(), |files| files.collect.clone()),
             network: (spec.grants.as_ref()).is_some_and(|grants| !grants.network.is_empty()),
             script: spec.script.as_ref().map(|of| RunScript {
                 name: of.name.clone(),

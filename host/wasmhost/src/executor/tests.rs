@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod drives;
+mod rooms;
 mod told;
 
 use super::ipc::{Receiver, Sender};

@@ -18,5 +18,9 @@ pub(super) fn rows(node: &CheckNode) -> Vec<(&'static str, String)> {
     if let Some(bytes) = node.scratch {
         rows.push(("scratch", memory(bytes)));
     }
+    if !node.collect.is_empty() {
+        let all: Vec<String> = node.collect.iter().map(|one| line(one, PATH)).collect();
+        rows.push(("outputs", all.join(", ")));
+    }
     rows
 }

@@ -122,6 +122,7 @@ mod tests {
         let files = Files {
             inputs: inputs.collect(),
             scratch: None,
+            collect: Vec::new(),
         };
         let tree = dir.path().join("tree");
         fs::create_dir(&tree).unwrap();

@@ -361,6 +361,7 @@ fn attempt(run: Run, spec: &Spec, driver: Option<Driver>) -> Attempt {
         network: spec.wire.network,
         driver,
         root: None,
+        collect: spec.wire.collect.clone(),
     }
 }
 
