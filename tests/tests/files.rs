@@ -121,6 +121,7 @@ fn programs_read_what_they_are_given_and_write_where_they_may() {
                 ("read /data/a.txt", "ok first"),
                 ("write /out.txt text", "PermissionDenied"),
                 ("list /tmp", "NotFound"),
+                ("say {}", "Other"),
             ],
         );
         check(
@@ -346,5 +347,44 @@ fn files_that_it_leaves_become_outputs() {
         assert_eq!(failure(&cluster, program, more, &all)["kind"], "exit_code");
         let many = failure(&cluster, program, more, &["must many /out 33"]);
         assert_eq!(many["kind"], "output_limit", "{many}");
+    }
+}
+
+#[test]
+fn programs_say_their_status_in_a_file() {
+    let Some(cluster) = start() else { return };
+    let more = "scratch = '1MiB'\nlimits = { time = '10m' }";
+    let said = [
+        r#"must say {"progress":{"done":3,"total":4}}"#,
+        r#"must say {"set":{"name":"phase","value":"parse"}}"#,
+        "must say nonsense",
+        r#"must say {"event":{"name":"half"}}"#,
+        r#"must say {"log":"a line"}"#,
+    ];
+    for program in PROGRAMS {
+        let spins: Vec<&str> = said.iter().copied().chain(["spin"]).collect();
+        let job = cluster.submit(&definition(program, more, &spins));
+        // While it runs.
+        let view = wait_until(
+            "its status",
+            Duration::from_secs(60),
+            || {
+                let view = cluster.json(&["show", &format!("{job}.task")]);
+                view.to_string().contains("parse").then_some(view)
+            },
+            || cluster.explain(),
+        );
+        assert!(view.to_string().contains("\"done\":3"), "{view}");
+        cluster.run(&["cancel", &job]).ok();
+        // And when it is over before anybody looks.
+        let job = cluster.submit(&definition(program, more, &said));
+        assert_eq!(cluster.finish(&job)["state"], "succeeded");
+        let view = cluster.json(&["show", &format!("{job}.task")]).to_string();
+        for part in ["\"done\":3", "parse", "half"] {
+            assert!(view.contains(part), "{part}: {view}");
+        }
+        let log = cluster.run(&["logs", &job]).ok().text();
+        assert_eq!(log.matches("says nothing").count(), 1, "{log}");
+        assert!(log.contains("a line"), "{log}");
     }
 }

@@ -2,9 +2,16 @@
 //! sees. Whoever makes the folder sees to its bounds; here it is opened, and looked at
 //! when the guest has failed.
 
+use crate::board::Feed;
+use std::fs::File;
 use std::path::PathBuf;
 use wasmhost_proto::outcome::{Failure, FailureKind};
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
+
+/// Names the file in which a program says its status.
+pub(crate) const STATUS_VARIABLE: &str = "WASMHOST_STATUS";
+/// That file, as the program knows it.
+pub(crate) const STATUS_FILE: &str = "/tmp/wasmhost-status";
 
 /// What an attempt sees as `/`.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -29,6 +36,23 @@ impl Root {
                 Err(Failure::new(FailureKind::HostFault, message))
             }
         }
+    }
+
+    /// The file in which a program may say its status, empty; none when it cannot write.
+    pub(crate) fn status(&self) -> Result<Option<Feed>, Failure> {
+        if self.scratch.is_none() {
+            return Ok(None);
+        }
+        let path = self.path.join(STATUS_FILE.trim_start_matches('/'));
+        let made = File::options()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(&path);
+        made.map(|file| Some(Feed::new(file))).map_err(|error| {
+            let message = format!("cannot make {}: {error}", path.display());
+            Failure::new(FailureKind::HostFault, message)
+        })
     }
 
     /// What a guest failed of, now that it is known whether it had room to write.

@@ -4,6 +4,7 @@
 
 use crate::attempt::Attempt;
 use crate::board::{Board, Pipe, Stream, Target};
+use crate::files::{STATUS_FILE, STATUS_VARIABLE};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use wasmhost_proto::limits::MAX_HOST_CALL_BYTES;
 use wasmhost_proto::module::ModuleKind;
@@ -49,6 +50,14 @@ pub(crate) fn context(
         .allow_ip_name_lookup(false);
     if let Some(root) = &attempt.root {
         root.open(&mut builder)?;
+        let taken = attempt.env.iter().any(|(name, _)| name == STATUS_VARIABLE);
+        if kind != ModuleKind::Task
+            && !taken
+            && let Some(feed) = root.status()?
+        {
+            builder.env(STATUS_VARIABLE, STATUS_FILE);
+            board.follow(feed);
+        }
     }
     Ok(builder.build_p1())
 }

@@ -12,3 +12,8 @@ pub const POLL_WAIT_MS: u64 = 2_000;
 pub const MAX_HISTORY: usize = 64;
 /// A text that is remembered: a timeline is for looking at.
 pub const MAX_HISTORY_TEXT: usize = 256;
+/// A line of the file in which a program says its status: one that sets the longest value,
+/// with what is around it.
+pub const MAX_STATUS_LINE: usize = 16 << 10;
+/// Bytes of that file that are read at once.
+pub const MAX_STATUS_FEED: u64 = 1 << 20;

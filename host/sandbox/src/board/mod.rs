@@ -2,12 +2,14 @@
 //! and the loop that reports it: status, log, standard output, and the reason
 //! why the host stopped it.
 
+mod feed;
 mod history;
 mod log;
 mod pipe;
 mod status;
 
 use crate::text::clip;
+pub(crate) use feed::Feed;
 use log::Log;
 pub(crate) use log::Stream;
 pub(crate) use pipe::{Pipe, Target};
@@ -60,6 +62,8 @@ struct Inner {
     calls: u64,
     dirty: bool,
     halt: Option<Halt>,
+    /// The file in which a program says its status.
+    feed: Option<Feed>,
 }
 
 impl Board {
@@ -73,6 +77,7 @@ impl Board {
             calls: 0,
             dirty: false,
             halt: None,
+            feed: None,
         })))
     }
 
@@ -85,17 +90,12 @@ impl Board {
     /// One counted call that publishes something; an error ends the attempt.
     fn publish(&self, act: impl FnOnce(&mut Inner) -> Result<(), Halt>) -> Result<(), Halt> {
         let mut inner = self.lock();
-        inner.calls += 1;
-        inner.dirty = true;
-        let result = if inner.calls > MAX_STATUS_CALLS {
-            Err(Halt::new(
-                FailureKind::HostCallLimit,
-                format!("more than {MAX_STATUS_CALLS} calls of status and log"),
-            ))
-        } else {
-            act(&mut inner)
-        };
-        result.inspect_err(|halt| inner.remember(halt))
+        inner.count(act).inspect_err(|halt| inner.remember(halt))
+    }
+
+    /// Takes in from now on what a program writes into a file.
+    pub(crate) fn follow(&self, feed: Feed) {
+        self.lock().feed = Some(feed);
     }
 
     pub(crate) fn progress(
@@ -168,12 +168,14 @@ impl Board {
     /// The status and the new log text, if there is anything new.
     pub(crate) fn news(&self) -> Option<(Status, String)> {
         let mut inner = self.lock();
+        inner.hear(Feed::read);
         std::mem::take(&mut inner.dirty).then(|| (inner.status.show(), inner.log.take_new()))
     }
 
     /// The last status, the rest of the log, and the standard output.
     pub(crate) fn finish(&self) -> (Status, String, Vec<u8>) {
         let mut inner = self.lock();
+        inner.hear(Feed::finish);
         let log = inner.log.finish();
         let mut status = inner.status.last();
         status.calls = inner.calls;
@@ -182,6 +184,27 @@ impl Board {
 }
 
 impl Inner {
+    /// One counted call that publishes something.
+    fn count(&mut self, act: impl FnOnce(&mut Inner) -> Result<(), Halt>) -> Result<(), Halt> {
+        self.calls += 1;
+        self.dirty = true;
+        match self.calls > MAX_STATUS_CALLS {
+            true => Err(Halt::new(
+                FailureKind::HostCallLimit,
+                format!("more than {MAX_STATUS_CALLS} calls of status and log"),
+            )),
+            false => act(self),
+        }
+    }
+
+    /// Takes in what the program has written.
+    fn hear(&mut self, read: impl FnOnce(&mut Feed, &mut Inner)) {
+        if let Some(mut feed) = self.feed.take() {
+            read(&mut feed, self);
+            self.feed = Some(feed);
+        }
+    }
+
     fn remember(&mut self, halt: &Halt) {
         self.halt.get_or_insert_with(|| halt.clone());
     }
