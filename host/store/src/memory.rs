@@ -333,12 +333,9 @@ impl Store for MemoryStore {
 
     fn data(&self) -> Result<RecoveredData, StoreError> {
         let tables = self.tables();
-        let live = |task: TaskId, output: &OutputRecord| {
-            let job = tables.jobs.get(&task.job);
-            let end = tables.outcomes.get(&task).map(|outcome| outcome.lease);
-            job.is_some_and(|job| !job.state.is_final()) && output.is_live(end)
-        };
-        Ok(tables.data.all(live))
+        let live = |job| tables.jobs.get(&job).is_some_and(|j| !j.state.is_final());
+        let end = |task| tables.outcomes.get(&task).map(|outcome| outcome.lease);
+        Ok(tables.data.all(live, end))
     }
 
     fn outputs(

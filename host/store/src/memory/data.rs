@@ -6,7 +6,7 @@ use wasmhost_core::record::{
 };
 use wasmhost_proto::data::Entry;
 use wasmhost_proto::wire::ResultData;
-use wasmhost_proto::{JobId, NodeIndex, TaskId};
+use wasmhost_proto::{JobId, Lease, NodeIndex, TaskId};
 
 #[derive(Default)]
 pub(super) struct Data {
@@ -67,7 +67,11 @@ impl Data {
         those.take(limit).map(|(_, part)| part.clone()).collect()
     }
 
-    pub(super) fn all(&self, live: impl Fn(TaskId, &OutputRecord) -> bool) -> RecoveredData {
+    pub(super) fn all(
+        &self,
+        live: impl Fn(JobId) -> bool,
+        end: impl Fn(TaskId) -> Option<Lease>,
+    ) -> RecoveredData {
         let entries = self.entries.iter();
         let calls = self.calls.iter();
         RecoveredData {
@@ -84,7 +88,7 @@ impl Data {
             outputs: self
                 .outputs
                 .iter()
-                .filter(|((task, _), record)| live(*task, record))
+                .filter(|((task, _), record)| live(task.job) && record.is_live(end(*task)))
                 .map(|((task, _), record)| (*task, record.clone()))
                 .collect(),
         }
