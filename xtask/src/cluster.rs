@@ -114,6 +114,12 @@ impl Cluster {
         steps::run(submit.arg(result).arg(definition))
     }
 
+    /// Downloads an output of the last job.
+    pub(crate) fn output(&self, name: &str, to: &Path) -> Result<()> {
+        let mut outputs = self.command(&["outputs", "latest", name, "--to"]);
+        steps::run(outputs.arg(to))
+    }
+
     /// Stores a module under a name.
     pub(crate) fn push(&self, module: &Path, name: &str) -> Result<()> {
         let mut push = self.command(&["module", "push", "--name", name]);

@@ -27,6 +27,15 @@ struct Example {
     needs: &'static [Need],
     /// Whether the result is right; what to say of it.
     check: fn(&[u8]) -> Result<String>,
+    /// What it writes beside its result.
+    output: Option<Output>,
+}
+
+struct Output {
+    /// Its name.
+    name: &'static str,
+    /// Whether it is right.
+    check: fn(&str) -> Result<()>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,36 +52,45 @@ const EXAMPLES: &[Example] = &[
         result: "words.json",
         needs: &[],
         check: words,
+        output: None,
     },
     Example {
         name: "animation",
         result: "julia.png",
         needs: &[],
         check: animation,
+        output: None,
     },
     Example {
         name: "sweep",
         result: "sweep.json",
         needs: &[],
         check: sweep,
+        output: None,
     },
     Example {
         name: "report",
         result: "report.html",
         needs: &[Need::JavaScript],
         check: report,
+        output: Some(Output {
+            name: "regions.csv",
+            check: report_table,
+        }),
     },
     Example {
         name: "tool",
         result: "pages.html",
         needs: &[Need::JavaScript, Need::Tool],
         check: tool,
+        output: None,
     },
     Example {
         name: "tour",
         result: "tour.svg",
         needs: &[Need::JavaScript],
         check: tour,
+        output: None,
     },
 ];
 
@@ -132,6 +150,13 @@ fn one(cluster: &Cluster, example: &Example, results: &Path) -> Result<()> {
     let bytes = fs::read(&result).with_context(|| format!("no result in {}", result.display()))?;
     let said = (example.check)(&bytes).with_context(|| format!("{} is wrong", result.display()))?;
     println!("{:<10} {said}, in {}", example.name, result.display());
+    if let Some(Output { name, check }) = &example.output {
+        let file = results.join(name);
+        cluster.output(name, &file)?;
+        let text = fs::read_to_string(&file);
+        let text = text.with_context(|| format!("no output in {}", file.display()))?;
+        check(&text).with_context(|| format!("{} is wrong", file.display()))?;
+    }
     Ok(())
 }
 
@@ -207,16 +232,39 @@ fn sweep(json: &[u8]) -> Result<String> {
     ))
 }
 
-fn report(html: &[u8]) -> Result<String> {
-    let page = std::str::from_utf8(html)?;
+/// The revenue of each region.
+fn regions() -> Result<BTreeMap<String, f64>> {
     let table = fs::read_to_string(Path::new(FOLDER).join("report/sales.csv"))?;
-    let mut regions = BTreeMap::<&str, f64>::new();
+    let mut regions = BTreeMap::new();
     for line in table.lines().skip(1) {
         let [_, region, _, units, price] = line.split(',').collect::<Vec<_>>()[..] else {
             bail!("the table has a broken line: {line}");
         };
-        *regions.entry(region).or_default() += units.parse::<f64>()? * price.parse::<f64>()?;
+        let sum: &mut f64 = regions.entry(region.to_owned()).or_default();
+        *sum += units.parse::<f64>()? * price.parse::<f64>()?;
     }
+    Ok(regions)
+}
+
+fn report_table(csv: &str) -> Result<()> {
+    let regions = regions()?;
+    ensure!(
+        csv.lines().count() == regions.len() + 1,
+        "it has other lines"
+    );
+    for (region, revenue) in &regions {
+        let of = csv
+            .lines()
+            .find(|line| line.starts_with(&format!("{region},")));
+        let right = of.is_some_and(|line| line.ends_with(&format!(",{revenue:.2}")));
+        ensure!(right, "{region} did not come to {revenue:.2}");
+    }
+    Ok(())
+}
+
+fn report(html: &[u8]) -> Result<String> {
+    let page = std::str::from_utf8(html)?;
+    let regions = regions()?;
     for (region, revenue) in &regions {
         let cents = format!("{revenue:.2}");
         let (whole, cents) = cents.split_once('.').unwrap_or_default();
@@ -226,7 +274,7 @@ fn report(html: &[u8]) -> Result<String> {
             thousands => format!("{thousands},{rest}.{cents}"),
         };
         ensure!(
-            page.contains(region) && page.contains(&money),
+            page.contains(region.as_str()) && page.contains(&money),
             "{region} did not come to {money}"
         );
     }

@@ -24,7 +24,16 @@ export default function (input) {
   host.status.set("revenue", Math.round(total * 100) / 100);
   console.log(`${rows.length} sales in ${sorted.length} regions`);
 
+  const lines = sorted.map(([name, { units, revenue }]) => `${name},${units},${revenue.toFixed(2)}`);
+  output("regions.csv", "text/csv", ["region,units,revenue", ...lines, ""].join("\n"));
   return new TextEncoder().encode(page(title, month, sorted, total));
+}
+
+/** A file beside the result. */
+function output(name, type, text) {
+  const file = host.outputs.create(name, type);
+  host.outputs.write(file, new TextEncoder().encode(text));
+  host.outputs.close(file);
 }
 
 /** The rows of a table; every line must have all columns. */

@@ -141,6 +141,8 @@ pub(crate) const SPANS: &[(&str, &[&str])] = &[
     ("status JOB", &["status JOB"]),
     ("watch JOB", &["watch JOB"]),
     ("outputs JOB [NAME]", &["outputs JOB"]),
+    // xtask examples downloads it.
+    ("wasmhost outputs latest regions.csv", &["outputs JOB"]),
     ("wasmhost watch JOB", &["watch JOB"]),
     ("wasmhost data watch tour best-32", &["data watch --help"]),
     // It draws on terminals alone; tests/watching.rs has what it says to programs.
