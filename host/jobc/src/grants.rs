@@ -3,14 +3,14 @@
 
 use crate::catalogue::ModuleFacts;
 use crate::definition::{Node, Spot};
-use crate::module::{NETWORK, WASI_HTTP};
+use crate::module::WASI_HTTP;
 use crate::plan::Planner;
 use crate::read::{Fields, clip};
 use crate::report::Report;
 use crate::values::is_name;
 use std::collections::BTreeSet;
 use std::ops::Range;
-use wasmhost_proto::api::{GrantView, ImportView, SatisfiedBy};
+use wasmhost_proto::api::GrantView;
 use wasmhost_proto::grants::{GrantKind, Grants};
 use wasmhost_proto::limits::{MAX_NODE_SECRETS, MAX_PROGRAMS, MAX_REACHES};
 use wasmhost_proto::reach::Reach;
@@ -72,17 +72,6 @@ fn texts(
         report.add("too-large", Some(&one_more.at), message, "");
     }
     all
-}
-
-/// Requests are there for a task that asks for some.
-pub(crate) fn may_send(node: &Node, mut imports: Vec<ImportView>) -> Vec<ImportView> {
-    let asks = !node.network.is_empty();
-    let sends = |import: &&mut ImportView| import.grant.as_deref() == Some(NETWORK);
-    for import in imports.iter_mut().filter(sends).filter(|_| asks) {
-        import.by = SatisfiedBy::Sandbox;
-        import.grant = None;
-    }
-    imports
 }
 
 /// Values without their places, sorted.

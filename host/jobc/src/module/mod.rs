@@ -19,9 +19,8 @@ pub use describe::describe;
 pub use imports::is_open;
 pub use library::{AdmittedLibrary, admit_library};
 pub(crate) use manifest::of_admitted as manifest_of;
-pub(crate) use satisfied::FILES;
-pub use satisfied::satisfied;
-pub(crate) use satisfied::{NETWORK, WASI_HTTP};
+pub(crate) use satisfied::WASI_HTTP;
+pub use satisfied::{granted, satisfied};
 
 use inspect::Facts;
 use sha2::{Digest as _, Sha256};

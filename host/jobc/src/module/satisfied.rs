@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use wasmhost_proto::api::{ImportView, SatisfiedBy};
 
 /// The grant that a task has by its files.
-pub(crate) const FILES: &str = "filesystem";
+const FILES: &str = "filesystem";
 const SOCKETS: &str = "sockets";
 /// Given by a task's `network`.
-pub(crate) const NETWORK: &str = "network";
+const NETWORK: &str = "network";
 
 /// What satisfies each of a module's imports, sorted by name; functions of core modules are grouped by what they
 /// are about.
@@ -41,6 +41,23 @@ pub fn satisfied(imports: &[String]) -> Vec<ImportView> {
             of: None,
         });
     views.collect()
+}
+
+/// The imports of a task's module, of which the sandbox has more when the task has files, or
+/// sends requests.
+pub fn granted(mut imports: Vec<ImportView>, files: bool, network: bool) -> Vec<ImportView> {
+    for import in &mut imports {
+        let has = match import.grant.as_deref() {
+            Some(FILES) => files,
+            Some(NETWORK) => network,
+            _ => false,
+        };
+        if has {
+            import.by = SatisfiedBy::Sandbox;
+            import.grant = None;
+        }
+    }
+    imports
 }
 
 /// The grants that a module's imports need, sorted.
@@ -110,6 +127,21 @@ mod tests {
             .collect();
         let want: Vec<_> = want.iter().map(|(n, f, g)| (*n, f.to_vec(), *g)).collect();
         assert_eq!(got, want);
+    }
+
+    #[test]
+    fn what_a_task_has_needs_no_grant() {
+        let imports = ["filesystem/types", "http/outgoing-handler", "sockets/tcp"];
+        let imports = imports.map(|name| format!("wasi:{name}@0.2.6"));
+        let check = |files, network, want: &[&str]| {
+            let views = granted(satisfied(&imports), files, network);
+            let needs: Vec<&str> = views.iter().filter_map(|v| v.grant.as_deref()).collect();
+            assert_eq!(needs, want, "{files} {network}");
+        };
+        check(false, false, &["filesystem", "network", "sockets"]);
+        check(true, false, &["network", "sockets"]);
+        check(false, true, &["filesystem", "sockets"]);
+        check(true, true, &["sockets"]);
     }
 
     #[test]

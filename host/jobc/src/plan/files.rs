@@ -3,25 +3,13 @@
 use super::Planner;
 use crate::definition::{Node, Spot};
 use crate::files::{FileEntry, FileSource, folder_file, folder_key};
-use crate::module::FILES;
 use crate::read::clip;
 use std::collections::BTreeSet;
 use std::ops::Range;
-use wasmhost_proto::api::{FileView, ImportView, SatisfiedBy};
+use wasmhost_proto::api::FileView;
 use wasmhost_proto::files::{Files, InputContent, InputFiles, is_inside};
 use wasmhost_proto::input::BlobRef;
 use wasmhost_proto::limits::{MAX_FILES, MAX_FILES_TEXT};
-
-/// The imports of a task's module, where the calls for files are not refused if it has any.
-pub(super) fn has_files(node: &Node, mut imports: Vec<ImportView>) -> Vec<ImportView> {
-    let has = !node.files.is_empty() || node.scratch.is_some();
-    let files = |import: &&mut ImportView| import.grant.as_deref() == Some(FILES);
-    for import in imports.iter_mut().filter(files).filter(|_| has) {
-        import.by = SatisfiedBy::Sandbox;
-        import.grant = None;
-    }
-    imports
-}
 
 impl Planner<'_> {
     /// What the task reads and whether it writes; outer none when it cannot be told.

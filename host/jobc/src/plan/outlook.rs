@@ -2,10 +2,9 @@
 //! parameters given.
 
 use super::Planner;
-use super::files::has_files;
 use crate::catalogue::Catalogue;
 use crate::definition::{ArraySource, InputSource, Node};
-use crate::grants::may_send;
+use crate::module::granted;
 use crate::params;
 use crate::parse::parse;
 use crate::policy::CEILING;
@@ -62,6 +61,7 @@ impl Planner<'_> {
         let imports = named
             .map(|module| self.satisfied(module))
             .unwrap_or_default();
+        let has_files = !node.files.is_empty() || node.scratch.is_some();
         let nodes = &self.definition.nodes;
         let name = |of: &NodeIndex| nodes[usize::from(*of)].name.clone();
         let (array, input) = (node.array.as_ref(), node.input.as_ref());
@@ -112,7 +112,7 @@ impl Planner<'_> {
             tolerate: node.tolerate,
             concurrency: node.concurrency,
             priority: node.priority,
-            imports: may_send(node, has_files(node, imports)),
+            imports: granted(imports, has_files, !node.network.is_empty()),
             grants: self.grant_views(node),
             files: self.file_views(node),
             scratch: node.scratch,

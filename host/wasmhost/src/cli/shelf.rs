@@ -8,9 +8,10 @@ use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use wasmhost_jobc::compose::{Library, Local, imports, is_open, locally, wire};
-use wasmhost_jobc::module::{Hint, admit_library};
+use wasmhost_jobc::module::{Hint, admit_library, granted};
 use wasmhost_proto::Digest;
 use wasmhost_proto::api::{CheckView, Diagnostic};
+use wasmhost_proto::grants::GrantKind;
 
 /// The libraries that are known; none when nobody could be asked.
 pub(crate) struct Shelf(Option<Vec<Library>>);
@@ -71,7 +72,11 @@ impl Shelf {
             };
             let wired = wire(local.digest, &local.imports, known);
             let wiring = wired.ok().flatten();
-            node.imports = imports(&local.imports, wiring.as_ref());
+            let has_files = !node.files.is_empty() || node.scratch.is_some();
+            let network = GrantKind::Network.to_string();
+            let sends = node.grants.iter().any(|grant| grant.kind == network);
+            let all = imports(&local.imports, wiring.as_ref());
+            node.imports = granted(all, has_files, sends);
             node.kind = Some(local.kind);
             // With libraries it becomes another module.
             if !local.imports.iter().any(|import| is_open(import)) {
