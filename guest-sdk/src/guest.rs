@@ -2,6 +2,7 @@
 
 mod data;
 mod http;
+mod jobs;
 mod keep;
 mod programs;
 
@@ -11,6 +12,7 @@ use crate::context::{Host, Level};
 use crate::data::{DataError, Datum, Entry, Expect};
 use crate::driver::{Ended, Event, Request, SpawnError};
 use crate::http::{HttpError, HttpParts, HttpResponse};
+use crate::jobs::{JobError, JobStatus};
 use crate::program::{ProgramError, ProgramSaid};
 use crate::value::Value;
 
@@ -109,6 +111,26 @@ impl Host for Platform {
 
     fn http(&self, parts: HttpParts) -> Result<HttpResponse, HttpError> {
         http::fetch(parts)
+    }
+
+    fn job_submit(&self, key: &str, definition: &str, params: &str) -> Result<String, JobError> {
+        jobs::submit(key, definition, params)
+    }
+
+    fn job_look(&self, key: &str) -> Result<Option<JobStatus>, JobError> {
+        jobs::look(key)
+    }
+
+    fn job_wait(&self, key: &str, timeout_ms: u64) -> Result<JobStatus, JobError> {
+        jobs::wait(key, timeout_ms)
+    }
+
+    fn job_read(&self, key: &str, index: u32) -> Result<Vec<u8>, JobError> {
+        jobs::read(key, index)
+    }
+
+    fn job_cancel(&self, key: &str) -> Result<(), JobError> {
+        jobs::cancel(key)
     }
 
     fn program_start(&self, name: &str, args: &[String]) -> Result<u32, ProgramError> {

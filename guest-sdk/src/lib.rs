@@ -48,6 +48,8 @@ mod error;
 #[cfg(not(target_family = "wasm"))]
 mod fake_data;
 #[cfg(not(target_family = "wasm"))]
+mod fake_jobs;
+#[cfg(not(target_family = "wasm"))]
 mod fake_keep;
 #[cfg(not(target_family = "wasm"))]
 mod fake_programs;
@@ -55,6 +57,7 @@ mod fake_programs;
 mod guest;
 mod http;
 mod io;
+mod jobs;
 mod keep;
 mod outputs;
 mod program;
@@ -75,6 +78,7 @@ pub use driver::{Ended, Event, Request, SpawnError};
 pub use error::TaskError;
 pub use http::{HttpError, HttpParts, HttpRequest, HttpResponse};
 pub use io::{Bytes, Input, Output};
+pub use jobs::{ChildJob, JobError, JobState, JobStatus};
 pub use outputs::{OutputStream, Outputs};
 pub use program::{Command, Program, ProgramEnd, ProgramError, ProgramOutput, ProgramSaid};
 pub use results::Results;

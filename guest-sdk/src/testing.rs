@@ -20,10 +20,12 @@ use crate::data::{DataError, Datum, Entry, Expect};
 use crate::driver::{Ended, Event, Request, SpawnError};
 use crate::error::TaskError;
 use crate::fake_data::FakeData;
+use crate::fake_jobs::FakeJobs;
 use crate::fake_keep::FakeKept;
 use crate::fake_programs::FakePrograms;
 use crate::http::{HttpError, HttpParts, HttpResponse};
 use crate::io::Input;
+use crate::jobs::{JobError, JobStatus};
 use crate::program::{ProgramError, ProgramOutput, ProgramSaid};
 use crate::rt;
 use crate::value::Value;
@@ -66,6 +68,8 @@ pub(crate) struct State {
     programs: RefCell<FakePrograms>,
     /// What stands for the network; none: the task was granted nothing of it.
     network: RefCell<Option<Box<Network>>>,
+    /// What stands for the jobs that it submits.
+    jobs: RefCell<FakeJobs>,
 }
 
 /// Stands for the network: from a request to what comes of it.
@@ -165,6 +169,16 @@ impl Fake {
         stand_in: impl FnMut(&HttpParts) -> Result<HttpResponse, HttpError> + 'static,
     ) -> Fake {
         *self.0.network.borrow_mut() = Some(Box::new(stand_in));
+        self
+    }
+
+    /// Grants the task to submit jobs, for which `stand_in` stands: from a definition and its
+    /// parameters to a result, or why the job failed.
+    pub fn submits(
+        self,
+        stand_in: impl FnMut(&str, &serde_json::Value) -> Result<Vec<u8>, String> + 'static,
+    ) -> Fake {
+        self.0.jobs.borrow_mut().grant(stand_in);
         self
     }
 
@@ -325,6 +339,26 @@ impl Host for State {
                 Err(HttpError::NotGranted(why))
             }
         }
+    }
+
+    fn job_submit(&self, key: &str, definition: &str, params: &str) -> Result<String, JobError> {
+        self.jobs.borrow_mut().submit(key, definition, params)
+    }
+
+    fn job_look(&self, key: &str) -> Result<Option<JobStatus>, JobError> {
+        Ok(self.jobs.borrow().look(key))
+    }
+
+    fn job_wait(&self, key: &str, _: u64) -> Result<JobStatus, JobError> {
+        self.jobs.borrow().wait(key)
+    }
+
+    fn job_read(&self, key: &str, _: u32) -> Result<Vec<u8>, JobError> {
+        self.jobs.borrow().read(key)
+    }
+
+    fn job_cancel(&self, key: &str) -> Result<(), JobError> {
+        self.jobs.borrow().wait(key).map(drop)
     }
 
     fn program_start(&self, name: &str, args: &[String]) -> Result<u32, ProgramError> {

@@ -2,6 +2,7 @@
 //! jobs and clients publish for everybody (public). One order per key: the primary's.
 
 use crate::ids::{Lease, TaskId};
+use crate::jobs::{JobOp, JobReply};
 use crate::keep::{Keep, Kept};
 use crate::limits::{DATA_ENTRY, MAX_DATA_KEY, MAX_DATA_SPACE, MAX_DATA_VALUE};
 use crate::time::Timestamp;
@@ -16,7 +17,8 @@ pub enum Space {
     Private,
     /// A public one, by name: everybody reads it.
     Public(String),
-    /// Not data of many but what one task keeps: goes with [`DataOp::Keep`].
+    /// Not data of many but what one task keeps, or its job has submitted: goes with
+    /// [`DataOp::Keep`] and [`DataOp::Job`].
     Task,
 }
 
@@ -192,6 +194,8 @@ pub enum DataOp {
     },
     /// To keep something for its task, or to have it back.
     Keep(Box<Keep>),
+    /// On a job that its job has submitted: goes with [`Space::Task`].
+    Job(Box<JobOp>),
 }
 
 impl DataOp {
@@ -201,6 +205,15 @@ impl DataOp {
             self,
             DataOp::Set { .. } | DataOp::Delete { .. } | DataOp::Add { .. }
         )
+    }
+
+    /// Whether the answer may take its time.
+    pub fn waits(&self) -> bool {
+        match self {
+            DataOp::Wait { .. } => true,
+            DataOp::Job(op) => matches!(**op, JobOp::Wait { .. }),
+            _ => false,
+        }
     }
 
     /// What is wrong with it; none when nothing is.
@@ -217,6 +230,7 @@ impl DataOp {
                 bad.then(|| format!("a prefix has at most {MAX_DATA_KEY} bytes"))
             }
             DataOp::Keep(keep) => keep.fault(),
+            DataOp::Job(op) => op.fault(),
         }
     }
 }
@@ -267,6 +281,8 @@ pub enum DataReply {
     Refused(DataRefusal, String),
     /// What came of a [`DataOp::Keep`].
     Kept(Box<Kept>),
+    /// What came of a [`DataOp::Job`].
+    Job(Box<JobReply>),
 }
 
 /// A call of an attempt. Repeated in every session until it is answered; one at a time.

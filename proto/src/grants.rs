@@ -23,6 +23,10 @@ pub struct Grants {
     /// once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<String>,
+    /// Stored definitions of which it submits jobs; sorted, each once. No worker offers
+    /// them: the primary itself makes the jobs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub submits: Vec<String>,
 }
 
 /// What an operator lets definitions ask for.
@@ -35,6 +39,8 @@ pub struct Ceiling {
     pub network: Vec<Reach>,
     /// Secrets, as programs.
     pub secrets: Vec<String>,
+    /// Stored definitions: names, or the start of some and `*`.
+    pub submits: Vec<String>,
 }
 
 /// The kinds of what can be granted.
@@ -46,11 +52,23 @@ pub enum GrantKind {
     Network,
     /// A secret of the operator's.
     Secret,
+    /// Jobs of a stored definition.
+    Submit,
 }
 
 impl GrantKind {
     /// All of them.
-    pub const ALL: [GrantKind; 3] = [GrantKind::Program, GrantKind::Network, GrantKind::Secret];
+    pub const ALL: [GrantKind; 4] = [
+        GrantKind::Program,
+        GrantKind::Network,
+        GrantKind::Secret,
+        GrantKind::Submit,
+    ];
+
+    /// Whether a worker has to offer it.
+    pub fn is_offered(self) -> bool {
+        matches!(self, GrantKind::Program | GrantKind::Network)
+    }
 
     /// Its key in definitions and settings.
     pub fn key(self) -> &'static str {
@@ -58,6 +76,7 @@ impl GrantKind {
             GrantKind::Program => "programs",
             GrantKind::Network => "network",
             GrantKind::Secret => "secrets",
+            GrantKind::Submit => "submits",
         }
     }
 
@@ -67,6 +86,7 @@ impl GrantKind {
             GrantKind::Program => format!("`[worker.programs.{name}]`"),
             GrantKind::Network => format!("`[worker]`, `network = [\"{name}\"]`"),
             GrantKind::Secret => "anything: secrets need no offer".into(),
+            GrantKind::Submit => "anything: jobs need no offer".into(),
         }
     }
 }
@@ -77,6 +97,7 @@ impl fmt::Display for GrantKind {
             GrantKind::Program => "program",
             GrantKind::Network => "network access",
             GrantKind::Secret => "secret",
+            GrantKind::Submit => "submission",
         })
     }
 }
@@ -84,7 +105,7 @@ impl fmt::Display for GrantKind {
 impl Grants {
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
-        self.programs.is_empty() && self.network.is_empty() && self.secrets.is_empty()
+        self.each().next().is_none()
     }
 
     /// Everything in it, kind by kind.
@@ -95,7 +116,9 @@ impl Grants {
         let network = network.map(|r| (GrantKind::Network, Cow::Owned(r.to_string())));
         let secrets = self.secrets.iter();
         let secrets = secrets.map(|name| (GrantKind::Secret, Cow::Borrowed(name.as_str())));
-        programs.chain(network).chain(secrets)
+        let submits = self.submits.iter();
+        let submits = submits.map(|name| (GrantKind::Submit, Cow::Borrowed(name.as_str())));
+        programs.chain(network).chain(secrets).chain(submits)
     }
 
     /// Whether something is in it.
@@ -104,6 +127,7 @@ impl Grants {
             GrantKind::Program => self.programs.iter().any(|known| known == name),
             GrantKind::Network => name.parse().is_ok_and(|reach| self.reaches(&reach)),
             GrantKind::Secret => self.secrets.iter().any(|known| known == name),
+            GrantKind::Submit => self.submits.iter().any(|known| known == name),
         }
     }
 
@@ -145,6 +169,7 @@ impl Ceiling {
                 .parse()
                 .is_ok_and(|asked| self.network.iter().any(|reach| reach.covers(&asked))),
             GrantKind::Secret => publishes(&self.secrets, name),
+            GrantKind::Submit => publishes(&self.submits, name),
         }
     }
 }
@@ -222,11 +247,15 @@ mod tests {
             programs: vec!["gzip".into(), "text-*".into()],
             network: network(&["GET https://*.example"]).network,
             secrets: vec!["api-*".into()],
+            submits: vec!["report-*".into()],
         };
         assert!(ceiling.allows(GrantKind::Secret, "api-key"));
         assert!(!ceiling.allows(GrantKind::Secret, "key"));
         for (name, want) in [("gzip", true), ("gzip2", false), ("text-sort", true)] {
             assert_eq!(ceiling.allows(GrantKind::Program, name), want, "{name}");
+        }
+        for (name, want) in [("report-1", true), ("report", false), ("gzip", false)] {
+            assert_eq!(ceiling.allows(GrantKind::Submit, name), want, "{name}");
         }
         for (name, want) in [
             ("GET https://a.example", true),

@@ -15,6 +15,7 @@ pub mod handshake;
 pub mod http;
 pub mod ids;
 pub mod input;
+pub mod jobs;
 pub mod keep;
 pub mod limits;
 pub mod module;

@@ -3,6 +3,7 @@
 //! `DEFAULT_*` apply where a definition or an operator says nothing; `MAX_*` are
 //! ceilings that a definition cannot pass.
 
+mod children;
 mod data;
 mod definition;
 mod driver;
@@ -15,6 +16,7 @@ mod secret;
 mod source;
 mod status;
 
+pub use children::*;
 pub use data::*;
 pub use definition::*;
 pub use driver::*;

@@ -3,7 +3,7 @@
 
 use crate::files::Files;
 use crate::grants::Grants;
-use crate::ids::{Digest, NodeIndex};
+use crate::ids::{Digest, JobId, NodeIndex};
 use crate::input::{Array, BlobRef, Input};
 use crate::module::ModuleKind;
 use crate::outcome::FailureKind;
@@ -47,6 +47,18 @@ pub struct JobPlan {
     /// The public spaces that its tasks may change: names, or the start of some and `*`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub publishes: Vec<String>,
+    /// The job whose task has submitted it; none when a client has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub submitted_by: Option<SubmittedBy>,
+}
+
+/// The job whose task has submitted another.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SubmittedBy {
+    /// The job.
+    pub job: JobId,
+    /// How many jobs led to the submitted one: 1 when a client has submitted the first.
+    pub depth: u8,
 }
 
 /// One version of a stored definition. Versions never change.
@@ -91,6 +103,7 @@ impl Default for JobPlan {
             params: BTreeMap::new(),
             serves: false,
             publishes: Vec::new(),
+            submitted_by: None,
         }
     }
 }

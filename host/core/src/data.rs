@@ -66,8 +66,8 @@ impl Data {
                 limit,
             } => (self.list(id, &prefix, after.as_deref(), limit), None),
             // Not for what many share: the primary carries it out elsewhere.
-            DataOp::Keep(_) => {
-                let why = "what a task keeps is in no space".to_owned();
+            DataOp::Keep(_) | DataOp::Job(_) => {
+                let why = "what a task keeps or submits is in no space".to_owned();
                 (DataReply::Refused(DataRefusal::Invalid, why), None)
             }
             DataOp::Set { key, value, expect } => match self.unexpected(id, &key, expect) {

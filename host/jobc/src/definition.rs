@@ -102,6 +102,8 @@ pub struct Node {
     pub network: Vec<Spot<Reach>>,
     /// Secrets of the operator's that it may use.
     pub secrets: Vec<Spot<String>>,
+    /// Stored definitions of which it may submit jobs.
+    pub submits: Vec<Spot<String>>,
 }
 
 /// The limits that a definition says.

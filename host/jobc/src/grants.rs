@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use wasmhost_proto::api::GrantView;
 use wasmhost_proto::grants::{GrantKind, Grants};
-use wasmhost_proto::limits::{MAX_NODE_SECRETS, MAX_PROGRAMS, MAX_REACHES};
+use wasmhost_proto::limits::{MAX_NODE_SECRETS, MAX_PROGRAMS, MAX_REACHES, MAX_SUBMITS};
 use wasmhost_proto::reach::Reach;
 
 /// Reads `programs`.
@@ -55,6 +55,17 @@ pub(crate) fn secrets(report: &mut Report<'_>, table: &Fields<'_, '_>) -> Vec<Sp
     all
 }
 
+/// Reads `submits`.
+pub(crate) fn submits(report: &mut Report<'_>, table: &Fields<'_, '_>) -> Vec<Spot<String>> {
+    let all = texts(report, table, GrantKind::Submit, MAX_SUBMITS);
+    for name in all.iter().filter(|name| !is_name(&name.value)) {
+        let message = format!("\"{}\" names no stored definition", clip(&name.value));
+        let help = "write the name that it was stored under, without a version";
+        report.add("bad-value", Some(&name.at), message, help);
+    }
+    all
+}
+
 fn texts(
     report: &mut Report<'_>,
     table: &Fields<'_, '_>,
@@ -88,7 +99,9 @@ fn asked(node: &Node) -> impl Iterator<Item = (GrantKind, String, &Range<usize>)
     let network = network.map(|r| (GrantKind::Network, r.value.to_string(), &r.at));
     let secrets = node.secrets.iter();
     let secrets = secrets.map(|name| (GrantKind::Secret, name.value.clone(), &name.at));
-    programs.chain(network).chain(secrets)
+    let submits = node.submits.iter();
+    let submits = submits.map(|name| (GrantKind::Submit, name.value.clone(), &name.at));
+    programs.chain(network).chain(secrets).chain(submits)
 }
 
 impl Planner<'_> {
@@ -119,6 +132,7 @@ impl Planner<'_> {
             programs: each_once(&node.programs),
             network: each_once(&node.network),
             secrets: each_once(&node.secrets),
+            submits: each_once(&node.submits),
         };
         (!grants.is_empty()).then(|| Box::new(grants))
     }
@@ -146,9 +160,10 @@ impl Planner<'_> {
             kind: kind.to_string(),
             allowed: self.allows(kind, &name),
             // Which workers offer it is told where they are known.
-            offered_by: match kind == GrantKind::Secret && self.keeps(&name) {
-                true => vec!["the primary".into()],
-                false => Vec::new(),
+            offered_by: match kind {
+                GrantKind::Secret if self.keeps(&name) => vec!["the primary".into()],
+                GrantKind::Submit => vec!["the primary".into()],
+                _ => Vec::new(),
             },
             name,
         });

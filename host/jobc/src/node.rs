@@ -23,7 +23,7 @@ pub(crate) enum Form {
     Named,
 }
 
-const TASK: [&str; 20] = [
+const TASK: [&str; 21] = [
     "name",
     "module",
     "script",
@@ -44,12 +44,13 @@ const TASK: [&str; 20] = [
     "collect",
     "network",
     "secrets",
+    "submits",
 ];
-const REDUCE: [&str; 16] = [
+const REDUCE: [&str; 17] = [
     "name", "module", "script", "args", "env", "config", "limits", "retry", "tolerate", "priority",
-    "programs", "files", "scratch", "collect", "network", "secrets",
+    "programs", "files", "scratch", "collect", "network", "secrets", "submits",
 ];
-const NAMED: [&str; 24] = [
+const NAMED: [&str; 25] = [
     "module",
     "script",
     "after",
@@ -74,6 +75,7 @@ const NAMED: [&str; 24] = [
     "collect",
     "network",
     "secrets",
+    "submits",
 ];
 
 impl Form {
@@ -204,6 +206,7 @@ pub(crate) fn read(
         collect: files::collect(report, table),
         network: grants::network(report, table),
         secrets,
+        submits: grants::submits(report, table),
     })
 }
 

@@ -35,7 +35,7 @@ impl Ask {
     /// Whether who is asked to stop waits for the answer no more.
     fn waits(&self) -> bool {
         match self {
-            Ask::Data(_, op) => matches!(op, DataOp::Wait { .. }),
+            Ask::Data(_, op) => op.waits(),
             Ask::Program(op) => op.waits(),
             Ask::Http(_) => true,
         }

@@ -166,6 +166,10 @@ pub struct JobView {
     /// Outcomes of superseded attempts that were dropped.
     #[serde(default)]
     pub late_outcomes: u64,
+    /// The job whose task has submitted it; none when a client has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub submitted_by: Option<JobId>,
 }
 
 impl JobView {

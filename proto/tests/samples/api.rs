@@ -199,6 +199,7 @@ pub(crate) fn job_view() -> JobView {
             failure: failure(),
         }),
         late_outcomes: 1,
+        submitted_by: Some(job()),
     }
 }
 

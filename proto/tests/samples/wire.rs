@@ -40,6 +40,7 @@ pub(crate) fn to_worker() -> Vec<Sample<ToWorker>> {
                 programs: vec!["gzip".into()],
                 network: vec!["GET https://a.example".parse().unwrap()],
                 secrets: vec!["key".into()],
+                submits: vec!["report".into()],
             })),
             files: Some(Box::new(Files {
                 inputs: vec![
@@ -199,7 +200,7 @@ pub(crate) fn to_primary() -> Vec<Sample<ToPrimary>> {
                 offers: Some(Box::new(Grants {
                     programs: vec!["gzip".into()],
                     network: vec!["GET https://a.example".parse().unwrap()],
-                    secrets: Vec::new(),
+                    ..Grants::default()
                 })),
                 scratch: 1 << 30,
                 term_seen: 6,

@@ -63,6 +63,7 @@ fn told(reply: &DataReply) -> String {
         }
         DataReply::Refused(why, _) => why.to_string(),
         DataReply::Kept(kept) => format!("{kept:?}"),
+        DataReply::Job(reply) => format!("{reply:?}"),
     }
 }
 

@@ -4,7 +4,7 @@
 use super::keep::Kept;
 use super::persist::After;
 use super::timers::Timer;
-use super::{Primary, Reply, RequestId};
+use super::{Calling, Primary, Reply, RequestId};
 use crate::clock::{Mono, Now};
 use crate::data::{Data, SpaceSummary};
 use crate::record::{CallRecord, RecoveredData, SpaceId, Write};
@@ -13,17 +13,12 @@ use wasmhost_proto::data::{
     DataAnswer, DataCall, DataOp, DataRefusal, DataReply, Space, Writer, publishes, space_fault,
 };
 use wasmhost_proto::limits::MAX_DATA_WAIT_MS;
-use wasmhost_proto::{JobId, Lease, NodeIndex, TaskId, WorkerId};
+use wasmhost_proto::{JobId, NodeIndex, TaskId, WorkerId};
 
 /// Who is to be told.
 #[derive(Clone, Debug)]
 pub(super) enum Caller {
-    Attempt {
-        worker: WorkerId,
-        task: TaskId,
-        lease: Lease,
-        call: u64,
-    },
+    Attempt(Calling),
     Client(RequestId),
 }
 
@@ -76,7 +71,7 @@ impl Desk {
     fn add_wait(&mut self, wait: Wait) -> (Mono, u64) {
         self.last_wait += 1;
         let id = self.last_wait;
-        if let Caller::Attempt { task, .. } = wait.caller {
+        if let Caller::Attempt(Calling { task, .. }) = wait.caller {
             self.waits_by_task.insert(task, id);
         }
         let due = wait.due;
@@ -90,7 +85,7 @@ impl Desk {
         let wait = self.waits.remove(&id)?;
         let key = (wait.space.clone(), wait.key.clone(), id);
         self.waits_by_key.remove(&key);
-        if let Caller::Attempt { task, .. } = wait.caller
+        if let Caller::Attempt(Calling { task, .. }) = wait.caller
             && self.waits_by_task.get(&task) == Some(&id)
         {
             self.waits_by_task.remove(&task);
@@ -118,12 +113,13 @@ impl Primary {
         if !self.is_current(worker, task, lease) {
             return;
         }
-        let caller = Caller::Attempt {
+        let calling = Calling {
             worker,
             task,
             lease,
             call,
         };
+        let caller = Caller::Attempt(calling);
         // What it waited for before, it does not wait for any more.
         if let Some(id) = self.desk.waits_by_task.get(&task).copied() {
             self.drop_wait(id);
@@ -137,6 +133,9 @@ impl Primary {
         if let DataOp::Keep(keep) = op {
             let reply = self.keep(task, lease, call, *keep);
             return self.answer(caller, reply);
+        }
+        if let DataOp::Job(op) = op {
+            return self.job_call(calling, *op);
         }
         match self.space_of(task.job, space, op.writes()) {
             Err((refusal, why)) => self.answer(caller, DataReply::Refused(refusal, why)),
@@ -212,7 +211,7 @@ impl Primary {
         let name = match space {
             Space::Private => return Ok(SpaceId::Job(job)),
             Space::Task => {
-                let why = "a task keeps its checkpoint by itself, and nothing else".to_owned();
+                let why = "a task keeps no data by itself: its job's is private".to_owned();
                 return Err((DataRefusal::Invalid, why));
             }
             Space::Public(name) => name,
@@ -253,24 +252,22 @@ impl Primary {
             return self.timers.set(due, Timer::DataWait(id));
         }
         let writer = match &caller {
-            Caller::Attempt { task, .. } => Writer::Task(*task),
+            Caller::Attempt(of) => Writer::Task(of.task),
             Caller::Client(_) => Writer::Client,
         };
         let (reply, change) = self.desk.data.call(now.wall, writer, &space, op);
         if let Some(change) = change {
             let waiting = self.desk.waiting_for(&space, &change.key);
             self.persist.write(Write::Data(Box::new(change)));
-            if let Caller::Attempt {
-                task, lease, call, ..
-            } = &caller
-            {
+            if let Caller::Attempt(of) = &caller {
                 let record = CallRecord {
-                    lease: *lease,
-                    call: *call,
+                    lease: of.lease,
+                    call: of.call,
                     reply: reply.clone(),
                 };
-                self.desk.calls.insert(*task, record.clone());
-                self.persist.write(Write::DataCall(*task, Box::new(record)));
+                self.desk.calls.insert(of.task, record.clone());
+                self.persist
+                    .write(Write::DataCall(of.task, Box::new(record)));
             }
             for id in waiting {
                 if let Some(wait) = self.desk.take_wait(id) {
@@ -294,15 +291,15 @@ impl Primary {
     }
 
     /// Told once everything that it may rest on is durable.
-    fn answer(&mut self, caller: Caller, reply: DataReply) {
+    pub(super) fn answer(&mut self, caller: Caller, reply: DataReply) {
         self.persist.after(match caller {
             Caller::Client(request) => After::Reply(request, Ok(Reply::Data(Box::new(reply)))),
-            Caller::Attempt {
+            Caller::Attempt(Calling {
                 worker,
                 task,
                 lease,
                 call,
-            } => {
+            }) => {
                 let answer = DataAnswer {
                     task,
                     lease,
@@ -327,7 +324,7 @@ impl Primary {
             if !desk.waits_by_key.contains(&key) {
                 return Err(format!("the wait for '{}' is in no order", wait.key));
             }
-            if let Caller::Attempt { task, .. } = &wait.caller
+            if let Caller::Attempt(Calling { task, .. }) = &wait.caller
                 && desk.waits_by_task.get(task) != Some(id)
             {
                 return Err(format!("{task} waits twice"));

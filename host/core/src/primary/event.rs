@@ -3,7 +3,8 @@
 use crate::prepared::{Preparation, Prepared};
 use crate::record::{RecoveredJob, Write};
 use wasmhost_proto::data::{DataOp, DataReply};
-use wasmhost_proto::plan::JobPlan;
+use wasmhost_proto::jobs::JobOp;
+use wasmhost_proto::plan::{JobPlan, SubmittedBy};
 use wasmhost_proto::wire::{ToPrimary, ToWorker};
 use wasmhost_proto::{Digest, JobId, Lease, NodeIndex, TaskId, WorkerId};
 
@@ -133,6 +134,13 @@ pub enum Event {
         /// What was found out, or why that could not be: then the job fails.
         result: Result<Prepared, String>,
     },
+    /// The answer to [`Effect::JobCall`].
+    JobAnswered {
+        /// Who called.
+        caller: Calling,
+        /// What came of it.
+        reply: DataReply,
+    },
     /// Time has passed: [`super::Primary::next_timeout`] came.
     Timeout,
 }
@@ -190,10 +198,37 @@ pub enum Effect {
     JobEnded(JobId),
     /// A worker's view has changed. Coalesced.
     WorkerChanged(WorkerId),
+    /// Carry out a call on a job that an attempt's job has submitted, or submits; answer with
+    /// [`Event::JobAnswered`].
+    JobCall(Box<JobCall>),
     /// A checkpoint is superseded, durably: its blob, which is no one else's, can go.
     DropCheckpoint(TaskId, Digest),
     /// For the log: an outcome of a superseded attempt was dropped.
     LateOutcome(TaskId),
+}
+
+/// A call of an attempt on a job that its job has submitted. The task is granted it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct JobCall {
+    /// Who calls.
+    pub caller: Calling,
+    /// What a job that it submits is told to come from.
+    pub submitted_by: SubmittedBy,
+    /// What it asks for; there is no [`JobOp::fault`].
+    pub op: JobOp,
+}
+
+/// An attempt that calls, and which of its calls it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Calling {
+    /// Its worker.
+    pub worker: WorkerId,
+    /// The task.
+    pub task: TaskId,
+    /// Its lease.
+    pub lease: Lease,
+    /// Which call of the attempt, from 1.
+    pub call: u64,
 }
 
 /// The durable end of a task that a driver has started.

@@ -38,6 +38,7 @@ mod runs;
 mod serving;
 mod spawned;
 mod stop;
+mod submitting;
 mod timers;
 pub mod view;
 mod waits;
@@ -235,6 +236,7 @@ impl Primary {
                 round,
                 result,
             } => self.prepared(now, job, node, round, result),
+            Event::JobAnswered { caller, reply } => self.job_answered(caller, reply),
             Event::Timeout => {}
         }
         while let Some(timer) = self.timers.pop_due(now.mono) {

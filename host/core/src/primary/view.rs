@@ -105,6 +105,7 @@ fn recorded<'a>(
         params: plan.param_values(),
         failure: record.failure.as_ref().map(|f| failure_view(f, plan)),
         late_outcomes: record.late_outcomes,
+        submitted_by: plan.submitted_by.map(|by| by.job),
     }
 }
 

@@ -89,6 +89,7 @@ fn short(reply: &DataReply) -> String {
         DataReply::Page(entries, _) => format!("{} entries", entries.len()),
         DataReply::Refused(why, _) => why.to_string(),
         DataReply::Kept(kept) => format!("{kept:?}"),
+        DataReply::Job(reply) => format!("{reply:?}"),
     }
 }
 

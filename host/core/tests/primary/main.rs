@@ -17,4 +17,5 @@ mod placing;
 mod polling;
 mod recovering;
 mod serving;
+mod submitting;
 mod waiting;

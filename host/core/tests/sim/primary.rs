@@ -72,6 +72,7 @@ impl World {
                     self.log(|| format!("{job} ended: {:?}", self.disk.jobs[&job].state));
                 }
                 // Checkpoints here are small.
+                Effect::JobCall(call) => panic!("{:?} submits jobs", call.caller),
                 Effect::DropCheckpoint(task, _) => panic!("{task} has a blob"),
                 Effect::LateOutcome(task) => {
                     self.seen.note("late outcome");

@@ -46,7 +46,7 @@ const WASI: [(&str, &[&str]); 7] = [
 ];
 
 /// The interfaces of our own package, with their functions.
-const TASK: [(&str, &[&str]); 12] = [
+const TASK: [(&str, &[&str]); 13] = [
     (
         "context",
         &[
@@ -77,6 +77,7 @@ const TASK: [(&str, &[&str]); 12] = [
     ("outputs", &["create", "write", "flush", "close"]),
     ("programs", &["start", "write", "close", "read", "kill"]),
     ("http", &["fetch"]),
+    ("jobs", &["submit", "look", "wait", "read", "cancel"]),
 ];
 const TASK_PACKAGE: &str = "wasmhost:task";
 /// Interfaces of packages that have no release yet, in the drafts that components import.
@@ -92,7 +93,7 @@ const DRAFTS: [&str; 8] = [
 ];
 
 const OFFER: &str = "sandboxes offer wasmhost:task@0.1 (context, status, log, driver, script, \
-    private-data, public-data, checkpoint, outputs, programs, http), \
+    private-data, public-data, checkpoint, outputs, programs, http, jobs), \
     wasi:config/store@0.2.0-rc.1, wasi:keyvalue@0.2.0-draft2 and WASI 0.2 (cli, clocks, io, random; http for tasks with \
     `network`; filesystem and sockets without any grant)";
 

@@ -92,6 +92,7 @@ fn job(definition: &Definition, values: &Values, nodes: Vec<NodePlan>) -> JobPla
         on_failure: definition.job.on_failure,
         concurrency: definition.job.concurrency,
         publishes: definition.job.publishes.clone(),
+        submitted_by: None,
         params: params
             .map(|(name, value)| (name.clone(), value.json.to_string()))
             .collect(),

@@ -7,6 +7,7 @@ mod context;
 mod data;
 mod driver;
 mod http;
+mod jobs;
 mod keyvalue;
 mod log;
 mod outputs;
@@ -27,6 +28,7 @@ wasmtime::component::bindgen!({
         "wasmhost:task/public-data": async,
         "wasmhost:task/programs": async,
         "wasmhost:task/http": async,
+        "wasmhost:task/jobs": async,
         "wasi:keyvalue/store": async,
         "wasi:keyvalue/atomics": async,
         "wasi:keyvalue/batch": async,

@@ -68,7 +68,7 @@ pub(crate) async fn offered(app: &App, mut view: CheckView) -> Result<CheckView,
                 .into_iter()
                 .find(|kind| kind.to_string() == grant.kind);
             let offering = |kind| primary.offering(kind, &grant.name, MAX_OFFERING);
-            if let Some(kind) = kind.filter(|kind| *kind != GrantKind::Secret) {
+            if let Some(kind) = kind.filter(|kind| kind.is_offered()) {
                 grant.offered_by = offering(kind);
             }
         }

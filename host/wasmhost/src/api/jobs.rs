@@ -15,6 +15,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use tokio::sync::OwnedSemaphorePermit;
 use utoipa::IntoParams;
 use wasmhost_core::primary::{Refusal, Reply, view};
 use wasmhost_core::record::JobRecord;
@@ -24,6 +25,7 @@ use wasmhost_proto::api::{
     CancelRequest, CheckView, JobFailure, JobState, JobView, NodeView, Page, SubmitRequest,
 };
 use wasmhost_proto::limits::{DEFAULT_PAGE, MAX_PAGE, MAX_PAGE_SCAN, MAX_WAIT_MS};
+use wasmhost_proto::plan::SubmittedBy;
 
 /// Submits a job. Answers once it is durable.
 ///
@@ -42,30 +44,8 @@ pub(crate) async fn submit(
     let turn = turn(&app.submissions).await?;
     let key = submission::key(&headers, request.idempotency_key.take())?;
     let shared = app.clone();
-    let reply = to_the_end(async move {
-        let waits = request.wait_for_capacity;
-        let request = stored::as_before(&shared, request, key.clone()).await?;
-        let whole = stored::complete(&shared, request).await?;
-        let small = submission::is_small(&whole.request);
-        // Held until the job is durable: its modules stay.
-        let (_held, planned) = submission::plan(&shared, whole).await?;
-        let mut plan = submission::keep(&shared, planned).await?;
-        submission::require_blobs(&shared, submission::blobs_of(&plan)).await?;
-        if !waits {
-            plan = capacity::require(&shared, plan, key.as_deref()).await?;
-        }
-        // Turns bound the memory of large jobs on their way to the disk. Small ones
-        // may crowd there: the more of them, the fewer commits.
-        let _turn = (!small).then_some(turn);
-        shared.handle.submit(plan, key).await.map_err(refused)
-    })
-    .await?;
-    let Reply::Job { id, created } = reply else {
-        return Err(Problem::fault(
-            "the primary answered something else",
-            &"submit",
-        ));
-    };
+    let made = to_the_end(async move { make(&shared, request, key, None, turn).await });
+    let (id, created) = made.await?;
     let view = load(&app, id).await?;
     let status = if created {
         StatusCode::CREATED
@@ -77,6 +57,38 @@ pub(crate) async fn submit(
         response.headers_mut().insert(header::LOCATION, location);
     }
     Ok(response)
+}
+
+/// Makes a job, and whether it is new; it is durable when this returns.
+pub(super) async fn make(
+    app: &App,
+    request: SubmitRequest,
+    key: Option<String>,
+    submitted_by: Option<SubmittedBy>,
+    turn: OwnedSemaphorePermit,
+) -> Result<(JobId, bool), Problem> {
+    let waits = request.wait_for_capacity;
+    let request = stored::as_before(app, request, key.clone()).await?;
+    let whole = stored::complete(app, request).await?;
+    let small = submission::is_small(&whole.request);
+    // Held until the job is durable: its modules stay.
+    let (_held, planned) = submission::plan(app, whole).await?;
+    let mut plan = submission::keep(app, planned).await?;
+    plan.submitted_by = submitted_by;
+    submission::require_blobs(app, submission::blobs_of(&plan)).await?;
+    if !waits {
+        plan = capacity::require(app, plan, key.as_deref()).await?;
+    }
+    // Turns bound the memory of large jobs on their way to the disk. Small ones
+    // may crowd there: the more of them, the fewer commits.
+    let _turn = (!small).then_some(turn);
+    match app.handle.submit(plan, key).await.map_err(refused)? {
+        Reply::Job { id, created } => Ok((id, created)),
+        _ => Err(Problem::fault(
+            "the primary answered something else",
+            &"submit",
+        )),
+    }
 }
 
 /// Says what a definition would do, without doing it.
@@ -210,6 +222,7 @@ fn record_row(record: JobRecord) -> JobView {
         params: BTreeMap::new(),
         failure,
         late_outcomes: record.late_outcomes,
+        submitted_by: None,
     }
 }
 

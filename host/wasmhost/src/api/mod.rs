@@ -15,6 +15,7 @@ mod auth;
 mod batch;
 mod blobs;
 mod boards;
+mod called;
 mod capacity;
 mod catalogue;
 mod data;

@@ -84,7 +84,6 @@ impl Problem {
     }
 
     /// The stable name.
-    #[cfg(test)]
     pub(crate) fn code(&self) -> &str {
         &self.0.code
     }

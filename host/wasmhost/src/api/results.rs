@@ -111,7 +111,7 @@ pub(crate) async fn of_task(
     respond(&app, outcome, &name).await
 }
 
-fn why_failed(job: &JobView) -> String {
+pub(super) fn why_failed(job: &JobView) -> String {
     let mut text = format!("job {} failed", job.id);
     if let Some(JobFailure {
         node,
@@ -143,7 +143,7 @@ fn not_ended(what: &str) -> Problem {
 }
 
 /// The recorded end of a task.
-fn outcome(app: &App, job: &JobView, task: TaskId) -> Result<OutcomeRecord, Problem> {
+pub(super) fn outcome(app: &App, job: &JobView, task: TaskId) -> Result<OutcomeRecord, Problem> {
     let node = &job.nodes[usize::from(task.node)];
     let name = &node.name;
     let shown = format!("'{name}' index {} of job {}", task.index, job.id);

@@ -4,7 +4,7 @@
 
 use super::edge::Remote;
 use super::state::{App, Shared};
-use super::{engines, router, serving, tls};
+use super::{called, engines, router, serving, tls};
 use crate::primary::Handle;
 use anyhow::Context;
 use axum::Router;
@@ -112,6 +112,7 @@ pub(crate) async fn serve(
         Some(dir) => engines::load(&app, dir).await?,
         None => Vec::new(),
     };
+    called::serve(&app);
     if let Err(problem) = serving::load(&app).await {
         anyhow::bail!("{problem}");
     }

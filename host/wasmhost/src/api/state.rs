@@ -2,6 +2,7 @@
 //! counts of what may happen at once. Decides nothing.
 
 use super::boards::Boards;
+use super::called::Submitted;
 use super::catalogue::Catalogue;
 use super::definitions::Bounds;
 use super::metrics::Metrics;
@@ -41,6 +42,8 @@ pub(crate) struct App {
     pub(crate) bounds: Bounds,
     /// What definitions may ask for.
     pub(crate) operator: Operator,
+    /// How many jobs tasks have submitted.
+    pub(crate) submitted: Submitted,
     /// The primary's own driver.
     pub(crate) serving: Serving,
     /// What happened over HTTP.
@@ -83,6 +86,7 @@ impl App {
             definitions: Mutex::default(),
             bounds: Bounds::default(),
             operator,
+            submitted: Submitted::default(),
             serving: Serving::new(driver),
             metrics: Metrics::new(),
             watchers: Arc::new(Semaphore::new(limits::MAX_WATCHERS)),

@@ -251,6 +251,7 @@ mod tests {
             params: std::collections::BTreeMap::new(),
             failure: None,
             late_outcomes: 0,
+            submitted_by: None,
         };
         let text = anstream::adapter::strip_str(&super::nodes(&job)).to_string();
         insta::assert_snapshot!(text);

@@ -84,6 +84,9 @@ fn head(job: &JobView, now: Timestamp) -> String {
             line(&definition.to_string(), 100)
         );
     }
+    if let Some(parent) = &job.submitted_by {
+        put!(out, "{} {parent}", dim("submitted by a task of"));
+    }
     for (name, value) in &job.params {
         put!(
             out,

@@ -11,12 +11,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, broadcast, oneshot};
+use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 use wasmhost_core::clock::{Mono, Now};
 use wasmhost_core::prepared::Preparation;
-use wasmhost_core::primary::{Effect, Event, Primary, RequestId, SessionId, SpawnEnded};
+use wasmhost_core::primary::{Effect, Event, JobCall, Primary, RequestId, SessionId, SpawnEnded};
 use wasmhost_core::record::{StoredResult, Write};
+use wasmhost_proto::data::{DataRefusal, DataReply};
 use wasmhost_proto::limits::MAX_PREPARATIONS;
 use wasmhost_proto::wire::{ChildEnd, ResultData, SpawnedEnd, ToWorker};
 use wasmhost_proto::{JobId, Timestamp, WorkerId};
@@ -111,6 +112,7 @@ pub(super) struct Driver {
     preparations: TaskTracker,
     preparing: Arc<Semaphore>,
     changes: broadcast::Sender<Change>,
+    job_calls: mpsc::Sender<JobCall>,
 }
 
 impl Driver {
@@ -121,6 +123,7 @@ impl Driver {
         shared: Arc<Shared>,
         turns: &Arc<Turns>,
         changes: broadcast::Sender<Change>,
+        job_calls: mpsc::Sender<JobCall>,
     ) -> anyhow::Result<Driver> {
         let told = Arc::downgrade(turns);
         let durable = move |tickets| {
@@ -146,6 +149,7 @@ impl Driver {
             preparations: TaskTracker::new(),
             preparing: Arc::new(Semaphore::new(MAX_PREPARATIONS)),
             changes,
+            job_calls,
         };
         driver.drain()?;
         Ok(driver)
@@ -262,6 +266,7 @@ impl Driver {
                 self.tell(Change::JobEnded(job));
             }
             Effect::WorkerChanged(worker) => self.tell(Change::Worker(worker)),
+            Effect::JobCall(call) => self.job_call(*call),
             Effect::DropCheckpoint(task, blob) => {
                 let shared = self.shared.clone();
                 // It may go on after us; what it leaves is collected.
@@ -320,6 +325,20 @@ impl Driver {
         }));
         let session = end.session;
         self.carry_out(Effect::Send { session, message })
+    }
+
+    /// Hands a call to those that make jobs. Each is of an attempt that waits for it, and
+    /// makes no other meanwhile.
+    fn job_call(&mut self, call: JobCall) {
+        let Err(refused) = self.job_calls.try_send(call) else {
+            return;
+        };
+        let caller = refused.into_inner().caller;
+        let why = "the primary has too many calls on jobs under way, or is stopping";
+        let reply = DataReply::Refused(DataRefusal::Unreachable, why.into());
+        // What follows from it is carried out by who carries out this.
+        self.core
+            .handle(self.clock.now(), Event::JobAnswered { caller, reply });
     }
 
     fn tell(&self, change: Change) {

@@ -7,9 +7,9 @@ use super::{Shared, Tally, prepare};
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
-use tokio::sync::{Mutex, broadcast, oneshot};
+use tokio::sync::{Mutex, broadcast, mpsc, oneshot};
 use wasmhost_core::clock::Now;
-use wasmhost_core::primary::{Event, Primary, Refusal, Reply, RequestId};
+use wasmhost_core::primary::{Event, JobCall, Primary, Refusal, Reply, RequestId};
 use wasmhost_core::record::Write;
 use wasmhost_link::Authority;
 use wasmhost_proto::plan::JobPlan;
@@ -86,6 +86,7 @@ pub(crate) struct Handle {
     pub(super) shared: Arc<Shared>,
     changes: broadcast::Sender<Change>,
     pub(super) orders: Arc<Orders>,
+    pub(super) job_calls: Arc<std::sync::Mutex<Option<mpsc::Receiver<JobCall>>>>,
 }
 
 /// Requests of which the store is read before the core decides: between the two
@@ -108,6 +109,7 @@ impl Handle {
         turns: Arc<Turns>,
         shared: Arc<Shared>,
         changes: broadcast::Sender<Change>,
+        job_calls: mpsc::Receiver<JobCall>,
     ) -> Handle {
         let orders = Orders {
             keys: std::array::from_fn(|_| Mutex::default()),
@@ -118,6 +120,7 @@ impl Handle {
             shared,
             changes,
             orders: Arc::new(orders),
+            job_calls: Arc::new(std::sync::Mutex::new(Some(job_calls))),
         }
     }
 

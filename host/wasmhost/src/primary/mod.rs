@@ -5,6 +5,7 @@
 //! back as events. Decides nothing.
 
 mod asks;
+mod calls;
 mod driver;
 mod gate;
 mod gc;
@@ -28,13 +29,13 @@ use anyhow::Context as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use wasmhost_core::primary::{Primary, PrimaryConfig};
 use wasmhost_link::{Authority, Listener};
 use wasmhost_proto::Timestamp;
-use wasmhost_proto::limits::CHANGES;
+use wasmhost_proto::limits::{CHANGES, MAX_CHILD_CALLS};
 use wasmhost_store::{Blobs, Store, StoreError};
 
 /// How a primary runs.
@@ -138,7 +139,15 @@ pub(crate) async fn start(options: PrimaryOptions) -> anyhow::Result<(Handle, Ru
     };
     let seed = getrandom::u64().map_err(|e| anyhow::anyhow!("no randomness: {e}"))?;
     let core = Primary::new(config, shared.term, seed, clock.now(), opened.recovered);
-    let driver = Driver::new(core, clock, shared.clone(), &turns, changes.clone())?;
+    let (job_calls, calls) = mpsc::channel(MAX_CHILD_CALLS);
+    let driver = Driver::new(
+        core,
+        clock,
+        shared.clone(),
+        &turns,
+        changes.clone(),
+        job_calls,
+    )?;
     turns.begin(driver);
     let collecting = tokio::spawn(gc::run(shared.clone()));
     let sessions = Sessions::default();
@@ -160,7 +169,7 @@ pub(crate) async fn start(options: PrimaryOptions) -> anyhow::Result<(Handle, Ru
         "the primary serves workers"
     );
     Ok((
-        Handle::new(turns, shared, changes),
+        Handle::new(turns, shared, changes, calls),
         Running {
             task,
             stop,

@@ -80,7 +80,7 @@ pub(crate) async fn run(
             offers: Grants {
                 programs: programs.offers(),
                 network: network.offers(),
-                secrets: Vec::new(),
+                ..Grants::default()
             },
             scratch: rooms.map_or(0, |_| options.scratch),
             prefetch: options.prefetch,
