@@ -1,12 +1,11 @@
 //! A primary and its workers, as separate processes with a data directory of
 //! their own, and the command line against them.
 
-use crate::http::{Answer, request};
+use crate::http::{Answer, answers, request};
 use crate::ports::free_port;
 use crate::process::{Process, wait_until};
 use crate::{task, wasmhost};
 use serde_json::Value;
-use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -269,7 +268,7 @@ impl Cluster {
         wait_until(
             "the primary to listen",
             PATIENCE,
-            || TcpStream::connect(("127.0.0.1", port)).ok(),
+            || answers(port).then_some(()),
             || self.explain(),
         );
     }

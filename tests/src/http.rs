@@ -45,6 +45,24 @@ pub fn request(port: u16, method: &str, path: &str, token: Option<&str>, body: &
     exchange(port, &raw)
 }
 
+/// Whether a server of HTTP answers there, whatever it says. That something takes a connection
+/// says less: a process that is about to be started has for a moment all sockets of the one
+/// that starts it, also one that only looked for a free port.
+pub fn answers(port: u16) -> bool {
+    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else {
+        return false;
+    };
+    let mut start = [0; 5];
+    stream
+        .set_read_timeout(Some(Duration::from_secs(5)))
+        .is_ok()
+        && stream
+            .write_all(b"GET /healthz HTTP/1.0\r\nhost: localhost\r\n\r\n")
+            .is_ok()
+        && stream.read_exact(&mut start).is_ok()
+        && &start == b"HTTP/"
+}
+
 /// Sends these bytes and reads the answer to its end.
 pub fn exchange(port: u16, raw: &[u8]) -> Answer {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the API listens");

@@ -5,11 +5,10 @@
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::fs;
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
-use wasmhost_tests::http::exchange;
+use wasmhost_tests::http::{answers, exchange};
 use wasmhost_tests::{Cluster, Options, Process, free_port, task, wait_until};
 
 /// Who may pull, and the line of the password file that says so.
@@ -77,7 +76,7 @@ fn start(program: &Path, folder: &Path) -> (Process, u16) {
     let mut command = Command::new(program);
     command.arg("serve").arg(&config);
     let registry = Process::start("registry", folder, &mut command);
-    let answers = || TcpStream::connect(("127.0.0.1", port)).ok();
+    let answers = || answers(port).then_some(());
     wait_until("the registry to listen", PATIENCE, answers, || {
         registry.tail()
     });

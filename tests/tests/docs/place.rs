@@ -2,10 +2,10 @@
 //! those of a test's cluster, and the servers that the page starts. Knows no page.
 
 use crate::repository;
-use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
+use wasmhost_tests::http::answers;
 use wasmhost_tests::{Cluster, Process, Run, free_port, wait_until, wasmhost};
 
 /// How long anything that must happen may take on a busy machine.
@@ -90,7 +90,8 @@ impl<'a> Place<'a> {
     pub(crate) fn serve(&mut self, line: &str) {
         let name = format!("docs{}", self.servers.len());
         let worker = line.starts_with("wasmhost run-worker");
-        let http = format!("127.0.0.1:{}", free_port());
+        let port = free_port();
+        let http = format!("127.0.0.1:{port}");
         if !worker {
             self.udp = free_port();
             self.data = self.cluster.dir().join(&name);
@@ -111,7 +112,7 @@ impl<'a> Place<'a> {
             PATIENCE,
             || {
                 if !worker {
-                    return TcpStream::connect(&http).ok().map(drop);
+                    return answers(port).then_some(());
                 }
                 let list = self.shell("wasmhost workers -o json").output().ok()?;
                 let list: serde_json::Value = serde_json::from_slice(&list.stdout).ok()?;
