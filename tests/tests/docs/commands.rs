@@ -141,6 +141,8 @@ pub(crate) const SPANS: &[(&str, &[&str])] = &[
     ("status JOB", &["status JOB"]),
     ("watch JOB", &["watch JOB"]),
     ("outputs JOB [NAME]", &["outputs JOB"]),
+    ("wasmhost outputs JOB", &["outputs JOB"]),
+    ("wasmhost workers", &["workers"]),
     // xtask examples downloads it.
     ("wasmhost outputs latest regions.csv", &["outputs JOB"]),
     ("wasmhost watch JOB", &["watch JOB"]),
