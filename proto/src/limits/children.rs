@@ -6,7 +6,8 @@ pub const MAX_SUBMITS: usize = 32;
 pub const MAX_CHILD_KEY: usize = 128;
 /// Bytes of the parameters of such a job, as JSON.
 pub const MAX_CHILD_PARAMS: usize = 64 << 10;
-/// Jobs that the tasks of one job submit.
+/// Jobs that the tasks of one job ask for, refused ones among them, between two starts of the
+/// primary.
 pub const MAX_CHILDREN: u32 = 1_000;
 /// A job that a client submits has depth 0, one that its tasks submit 1, and so on up to
 /// this: a definition that submits itself comes to an end.

@@ -27,7 +27,8 @@ use wasmhost_proto::limits::{
 use wasmhost_proto::plan::SubmittedBy;
 use wasmhost_proto::{JobId, NodeIndex, TaskId};
 
-/// How many jobs the tasks of each live job have submitted since the primary began.
+/// How many jobs the tasks of each live job have asked for since the primary began, also those
+/// that were refused.
 #[derive(Default)]
 pub(crate) struct Submitted(Mutex<HashMap<JobId, u32>>);
 
